@@ -270,8 +270,8 @@ class JDiT(nn.Module):
             )
         return self._velocity(stream, grid)
 
-    def _blocks(self) -> Sequence[JDiTBlock]:
-        return cast("Sequence[JDiTBlock]", self.blocks)
+    def _blocks(self) -> list[JDiTBlock]:
+        return [cast("JDiTBlock", block) for block in self.blocks]
 
     def _run(self, block: Callable[..., Result], *args: object, **settings: object) -> Result:
         """Call a block, storing its activations or not."""

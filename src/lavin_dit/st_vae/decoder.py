@@ -1,5 +1,6 @@
 """The decoder: from a latent back to pixels."""
 
+import itertools
 from functools import partial
 
 import torch
@@ -32,7 +33,7 @@ class UpBlock(nn.Module):
         make_norm = _norm_maker(config)
         self.resnets = nn.ModuleList(
             ResidualBlock(before, after, make_norm=make_norm)
-            for before, after in zip(widths, widths[1:], strict=False)
+            for before, after in itertools.pairwise(widths)
         )
         if stage < NUM_STAGES - 1:
             doubles_time = stage < NUM_TIME_STAGES

@@ -1,5 +1,6 @@
 """The encoder: from pixels to the moments of the latent's distribution."""
 
+import itertools
 from functools import partial
 
 import torch
@@ -35,7 +36,7 @@ class DownBlock(nn.Module):
         )
         self.resnets = nn.ModuleList(
             ResidualBlock(before, after, make_norm=make_norm)
-            for before, after in zip(widths, widths[1:], strict=False)
+            for before, after in itertools.pairwise(widths)
         )
         if stage < NUM_STAGES - 1:
             halves_time = stage < NUM_TIME_STAGES

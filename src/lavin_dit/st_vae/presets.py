@@ -15,7 +15,8 @@ ST_VAE_PRESETS: dict[str, STVAEConfig] = {
         latent_mean=(0.032470703125,),
         latent_scale=(1.08936170213,),
     ),
-    # Ours, for one CPU core: 3,347,075 parameters. Widths are multiples of 32, below which 3-D convolution is slow there.
+    # Ours, for one CPU core: 3,347,075 parameters. Widths are multiples of 32, below which 3-D
+    # convolution is slow there.
     "nano": STVAEConfig(
         block_out_channels=(32, 64, 64, 64),
         layers_per_block=1,

@@ -172,7 +172,7 @@ def _latent_extents(tile_px: int, overlap: float) -> tuple[int, int]:
     factor = STVAE.SPATIAL_COMPRESSION
     if tile_px < factor or tile_px % factor:
         raise ValueError(f"tile_px {tile_px} must be a positive multiple of {factor}")
-    if not 0 <= overlap <= 0.5:  # noqa: PLR2004 - stated in the message
+    if not 0 <= overlap <= 0.5:
         raise ValueError(f"overlap {overlap} must be from 0 to 0.5")
     tile = tile_px // factor
     shared = math.ceil(overlap * tile)
