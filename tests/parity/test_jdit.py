@@ -76,8 +76,8 @@ def streams(model: JDiT, tensors: dict[str, Tensor], case: str) -> tuple[TokenSt
     time = model.t_embedder(tensors[f"{case}.t"])
     condition, target = tensors[f"{case}.cond"], tensors[f"{case}.x"]
     return (
-        model._condition_stream(condition, 0, time + model.prompt_embed),
-        model._target_stream(target, condition.shape[2], time + model.answer_embed),
+        model._stream(model.cond_embedder, condition, 0, time + model.prompt_embed),
+        model._stream(model.x_embedder, target, condition.shape[2], time + model.answer_embed),
     )
 
 
@@ -89,7 +89,7 @@ def test_residual_streams_after_every_block(name: str, case: str) -> None:
     condition, target = streams(model, tensors, case)
     compared = 0
     for index, block in enumerate(model.blocks):
-        condition, target = block(condition, target)
+        condition, target, _ = block(condition, target)
         for stream, found in (("cond", condition), ("x", target)):
             expected = tensors.get(f"{case}.block{index}.{stream}")
             if expected is not None:

@@ -47,11 +47,21 @@ class SwiGLU(nn.Module):
         return self.down_proj(silu(self.gate_proj(hidden)) * self.up_proj(hidden))
 
 
+class BlockOutput(NamedTuple):
+    """What a block hands on."""
+
+    condition: TokenStream | None
+    """Updated condition, or as it came in if it was not to be updated."""
+    target: TokenStream | None
+    """Updated target."""
+    seen: KeyValue | None
+    """Keys and values of the past and the new condition tokens together."""
+
+
 class JDiTBlock(nn.Module):
     """Joint attention and feed-forward layers of both streams.
 
-    The two context settings differ in what `forward` and its halves `forward_condition` and
-    `forward_target` let each stream see; the weights and the arithmetic are the same.
+    Everything goes through `forward`, so that hooks, compilation and sharding see every call.
 
     Source:
         Paper section 3.1.2 and figure 2c; causal context is ours (decision 0003).
@@ -70,101 +80,51 @@ class JDiTBlock(nn.Module):
 
     def forward(
         self,
-        condition: TokenStream,
-        target: TokenStream,
+        condition: TokenStream | None,
+        target: TokenStream | None,
+        past: KeyValue | None = None,
         *,
+        clip_tokens: tuple[int, ...] | None = None,
         branch_scale: Float[Tensor, "4 b"] | None = None,
         update_condition: bool = True,
-    ) -> tuple[TokenStream, TokenStream]:
-        """Run the block with joint context: every token sees every token.
+    ) -> BlockOutput:
+        """Run the block on the streams that are given.
 
         Args:
-            condition: Context pairs and query.
-            target: Noisy target.
+            condition: Context pairs and query, or those of them that are not in ``past``.
+            target: Noisy target; it sees everything.
+            past: Keys and values of earlier condition tokens; causal context only.
+            clip_tokens: None for joint context: condition tokens see everything. For causal
+                context, the number of tokens of each clip of ``condition``: a clip sees itself and
+                all condition tokens before it.
             branch_scale: Drop path: 0 or ``1 / (1 - rate)`` per sublayer and sample.
             update_condition: Whether the condition stream is wanted afterwards. After the last
                 block it is not, which saves most of its work there.
-
-        Returns:
-            Both streams; the condition unchanged if it was not to be updated.
         """
-        condition_modulation = modulation(self.cond_modulation, condition.time_vector)
-        target_modulation = modulation(self.x_modulation, target.time_vector)
-        condition_in = modulate(rms_norm(condition.hidden), condition_modulation.attention_scale)
-        target_in = modulate(rms_norm(target.hidden), target_modulation.attention_scale)
-
-        attn = self.joint_attn
-        everything = attn.keys_values("cond", condition_in, condition.table).followed_by(
-            attn.keys_values("x", target_in, target.table)
-        )
-        target_heads = attention(attn.queries("x", target_in, target.table), everything)
-        updated_target = self._finish("x", target, target_heads, target_modulation, branch_scale)
-        if not update_condition:
-            return condition, updated_target
-        heads = attention(attn.queries("cond", condition_in, condition.table), everything)
-        return (
-            self._finish("cond", condition, heads, condition_modulation, branch_scale),
-            updated_target,
-        )
-
-    def forward_condition(
-        self,
-        condition: TokenStream,
-        past: KeyValue | None,
-        *,
-        clip_tokens: tuple[int, ...],
-        branch_scale: Float[Tensor, "4 b"] | None = None,
-        update_condition: bool = True,
-    ) -> tuple[TokenStream, KeyValue]:
-        """Run the condition's half with causal context.
-
-        Args:
-            condition: New condition tokens, clip after clip.
-            past: Keys and values of the clips before them, if any.
-            clip_tokens: Number of tokens of each new clip; a clip sees itself and all before it.
-            branch_scale: As in `forward`.
-            update_condition: As in `forward`.
-
-        Returns:
-            The stream, and the keys and values of the past and new clips together.
-        """
-        scales = modulation(self.cond_modulation, condition.time_vector)
-        hidden = modulate(rms_norm(condition.hidden), scales.attention_scale)
-        seen = self.joint_attn.keys_values("cond", hidden, condition.table)
-        if past is not None:
-            seen = past.followed_by(seen)
-        if not update_condition:
-            return condition, seen
-        queries = self.joint_attn.queries("cond", hidden, condition.table)
-        num_past = seen.keys.shape[1] - hidden.shape[1]
-        heads: list[Tensor] = []
-        start = 0
-        for length in clip_tokens:
-            stop = start + length
-            heads.append(attention(queries[:, start:stop], seen.slice_tokens(num_past + stop)))
-            start = stop
-        joined = heads[0] if len(heads) == 1 else torch.cat(heads, dim=1)
-        return self._finish("cond", condition, joined, scales, branch_scale), seen
-
-    def forward_target(
-        self,
-        target: TokenStream,
-        condition: KeyValue,
-        *,
-        branch_scale: Float[Tensor, "4 b"] | None = None,
-    ) -> TokenStream:
-        """Run the target's half with causal context: the target sees everything.
-
-        Args:
-            target: Noisy target.
-            condition: Keys and values of the condition in this block.
-            branch_scale: As in `forward`.
-        """
-        scales = modulation(self.x_modulation, target.time_vector)
-        hidden = modulate(rms_norm(target.hidden), scales.attention_scale)
-        everything = condition.followed_by(self.joint_attn.keys_values("x", hidden, target.table))
-        heads = attention(self.joint_attn.queries("x", hidden, target.table), everything)
-        return self._finish("x", target, heads, scales, branch_scale)
+        seen, everything = past, None
+        scales: dict[Stream, Modulation] = {}
+        queries: dict[Stream, Tensor] = {}
+        if condition is not None:
+            scales["cond"] = modulation(self.cond_modulation, condition.time_vector)
+            hidden = modulate(rms_norm(condition.hidden), scales["cond"].attention_scale)
+            own = self.joint_attn.keys_values("cond", hidden, condition.table)
+            seen = own if past is None else past.followed_by(own)
+            if update_condition:
+                queries["cond"] = self.joint_attn.queries("cond", hidden, condition.table)
+        if target is not None:
+            scales["x"] = modulation(self.x_modulation, target.time_vector)
+            hidden = modulate(rms_norm(target.hidden), scales["x"].attention_scale)
+            own = self.joint_attn.keys_values("x", hidden, target.table)
+            everything = own if seen is None else seen.followed_by(own)
+            heads = attention(self.joint_attn.queries("x", hidden, target.table), everything)
+            target = self._finish("x", target, heads, scales["x"], branch_scale)
+        if condition is not None and update_condition and seen is not None:
+            if clip_tokens is None:
+                heads = attention(queries["cond"], seen if everything is None else everything)
+            else:
+                heads = _attention_by_clip(queries["cond"], seen, clip_tokens)
+            condition = self._finish("cond", condition, heads, scales["cond"], branch_scale)
+        return BlockOutput(condition, target, seen)
 
     def _finish(
         self,
@@ -197,3 +157,17 @@ class JDiTBlock(nn.Module):
         if branch_scale is not None:
             gate = gate * branch_scale[index].to(gate.dtype)[:, None, None]
         return gate * branch
+
+
+def _attention_by_clip(
+    queries: Float[Tensor, "b n heads head_dim"], seen: KeyValue, clip_tokens: tuple[int, ...]
+) -> Float[Tensor, "b n heads head_dim"]:
+    """Let the tokens of each clip see their own clip and everything before it."""
+    num_past = seen.keys.shape[1] - queries.shape[1]
+    heads: list[Tensor] = []
+    start = 0
+    for length in clip_tokens:
+        stop = start + length
+        heads.append(attention(queries[:, start:stop], seen.slice_tokens(num_past + stop)))
+        start = stop
+    return torch.cat(heads, dim=1)

@@ -5,9 +5,9 @@ frames, the target's last, form one list; a token's position is its frame's inde
 patch row and its patch column. What marks a token as input or target of a pair is its place alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float
@@ -15,15 +15,13 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from lavin_dit.jdit.attention import KeyValue
-from lavin_dit.jdit.block import NUM_DROP_PATH_BRANCHES, JDiTBlock, TokenStream
+from lavin_dit.jdit.block import NUM_DROP_PATH_BRANCHES, BlockOutput, JDiTBlock, TokenStream
 from lavin_dit.jdit.config import JDiTConfig
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.jdit.modulation import TimestepEmbedding, modulate
 from lavin_dit.jdit.normalisation import rms_norm
 from lavin_dit.jdit.patch_embedding import patchify, unpatchify
 from lavin_dit.jdit.rope import rotary_table
-
-Result = TypeVar("Result")
 
 
 class FinalLayer(nn.Module):
@@ -145,24 +143,25 @@ class JDiT(nn.Module):
         Raises:
             ValueError: If shapes do not belong together.
         """
-        scales = self._drop_path_scales(noisy_target.shape[0], noisy_target.device, generator)
-        if self.config.context_attention == "causal":
-            cache = self._extend(None, condition, clip_frames, scales)
-            return self._denoise(noisy_target, timestep, cache, scales)
         grid = self._check_pair(noisy_target, condition)
+        scales = self._drop_path_scales(noisy_target.shape[0], noisy_target.device, generator)
         time = self.t_embedder(timestep)
-        condition_stream = self._condition_stream(condition, 0, time + self.prompt_embed)
-        target_stream = self._target_stream(
-            noisy_target, condition.shape[2], time + self.answer_embed
+        clip_tokens, condition_time = None, time + self.prompt_embed
+        if self.config.context_attention == "causal":
+            clip_tokens = self._clip_tokens(clip_frames, condition)
+            condition_time = self.prompt_embed.expand_as(time)
+        condition_stream = self._stream(self.cond_embedder, condition, 0, condition_time)
+        target_stream = self._stream(
+            self.x_embedder, noisy_target, condition.shape[2], time + self.answer_embed
         )
-        last = len(self.blocks) - 1
         for index, block in enumerate(self._blocks()):
-            condition_stream, target_stream = self._run(
+            condition_stream, target_stream, _ = self._run(
                 block,
                 condition_stream,
                 target_stream,
+                clip_tokens=clip_tokens,
                 branch_scale=None if scales is None else scales[index],
-                update_condition=index < last,
+                update_condition=index < self.config.num_layers - 1,
             )
         return self._velocity(target_stream, grid)
 
@@ -191,7 +190,31 @@ class JDiT(nn.Module):
                 "this model has joint context attention: its condition depends on the noisy target "
                 "and the timestep, so it cannot be cached"
             )
-        return self._extend(cache, condition, clip_frames, None)
+        grid = self._check_latent(condition, "condition")
+        clip_tokens = self._clip_tokens(clip_frames, condition)
+        if cache is not None:
+            self._check_cache(cache, grid)
+        first_frame = 0 if cache is None else cache.num_frames
+        time_vector = self.prompt_embed.expand(condition.shape[0], -1)
+        stream = self._stream(self.cond_embedder, condition, first_frame, time_vector)
+        seen: list[KeyValue] = []
+        for index, block in enumerate(self._blocks()):
+            stream, _, in_this_block = self._run(
+                block,
+                stream,
+                None,
+                None if cache is None else cache.blocks[index],
+                clip_tokens=clip_tokens,
+                update_condition=index < self.config.num_layers - 1,
+            )
+            assert in_this_block is not None, "a block that is given a condition returns its keys"
+            seen.append(in_this_block)
+        return ContextCache(
+            blocks=tuple(seen),
+            num_frames=first_frame + grid.frames,
+            rows=grid.rows,
+            cols=grid.cols,
+        )
 
     def denoise(
         self,
@@ -212,83 +235,34 @@ class JDiT(nn.Module):
         Raises:
             ValueError: If the cache belongs to another size of picture or model.
         """
-        return self._denoise(noisy_target, timestep, cache, None)
-
-    def _extend(
-        self,
-        cache: ContextCache | None,
-        condition: Tensor,
-        clip_frames: Sequence[int] | None,
-        scales: Tensor | None,
-    ) -> ContextCache:
-        grid = self._check_latent(condition, "condition")
-        clip_frames = (1,) * grid.frames if clip_frames is None else tuple(clip_frames)
-        if sum(clip_frames) != grid.frames or min(clip_frames) < 1:
-            raise ValueError(
-                f"clip_frames {clip_frames} must be positive and sum to the condition's "
-                f"{grid.frames} latent frames"
-            )
-        if cache is not None:
-            self._check_cache(cache, grid)
-        first_frame = 0 if cache is None else cache.num_frames
-        batch = condition.shape[0]
-        stream = self._condition_stream(condition, first_frame, self.prompt_embed.expand(batch, -1))
-        clip_tokens = tuple(frames * grid.rows * grid.cols for frames in clip_frames)
-        blocks: list[KeyValue] = []
-        last = len(self.blocks) - 1
-        for index, block in enumerate(self._blocks()):
-            stream, seen = self._run(
-                block.forward_condition,
-                stream,
-                None if cache is None else cache.blocks[index],
-                clip_tokens=clip_tokens,
-                branch_scale=None if scales is None else scales[index],
-                update_condition=index < last,
-            )
-            blocks.append(seen)
-        return ContextCache(
-            blocks=tuple(blocks),
-            num_frames=first_frame + grid.frames,
-            rows=grid.rows,
-            cols=grid.cols,
-        )
-
-    def _denoise(
-        self, noisy_target: Tensor, timestep: Tensor, cache: ContextCache, scales: Tensor | None
-    ) -> Tensor:
         grid = self._check_latent(noisy_target, "noisy_target")
         self._check_cache(cache, grid)
-        stream = self._target_stream(
-            noisy_target, cache.num_frames, self.t_embedder(timestep) + self.answer_embed
+        stream = self._stream(
+            self.x_embedder,
+            noisy_target,
+            cache.num_frames,
+            self.t_embedder(timestep) + self.answer_embed,
         )
         for index, block in enumerate(self._blocks()):
-            stream = self._run(
-                block.forward_target,
-                stream,
-                cache.blocks[index],
-                branch_scale=None if scales is None else scales[index],
-            )
+            _, stream, _ = self._run(block, None, stream, cache.blocks[index])
         return self._velocity(stream, grid)
 
     def _blocks(self) -> list[JDiTBlock]:
         return [cast("JDiTBlock", block) for block in self.blocks]
 
-    def _run(self, block: Callable[..., Result], *args: object, **settings: object) -> Result:
+    def _run(
+        self,
+        block: JDiTBlock,
+        condition: TokenStream | None,
+        target: TokenStream | None,
+        past: KeyValue | None = None,
+        **settings: object,
+    ) -> BlockOutput:
         """Call a block, storing its activations or not."""
-        call = partial(block, **settings)
         if self.gradient_checkpointing and torch.is_grad_enabled():
-            return checkpoint(call, *args, use_reentrant=False)
-        return call(*args)
-
-    def _condition_stream(
-        self, condition: Tensor, first_frame: int, time_vector: Tensor
-    ) -> TokenStream:
-        return self._stream(self.cond_embedder, condition, first_frame, time_vector)
-
-    def _target_stream(
-        self, noisy_target: Tensor, first_frame: int, time_vector: Tensor
-    ) -> TokenStream:
-        return self._stream(self.x_embedder, noisy_target, first_frame, time_vector)
+            call = partial(block, **settings)
+            return checkpoint(call, condition, target, past, use_reentrant=False)
+        return block(condition, target, past, **settings)
 
     def _stream(
         self, embedder: nn.Module, latent: Tensor, first_frame: int, time_vector: Tensor
@@ -303,7 +277,8 @@ class JDiT(nn.Module):
         patches = patchify(latent, patch_size=size).to(self.prompt_embed.dtype)
         return TokenStream(embedder(patches), time_vector, table)
 
-    def _velocity(self, stream: TokenStream, grid: _Grid) -> Tensor:
+    def _velocity(self, stream: TokenStream | None, grid: _Grid) -> Tensor:
+        assert stream is not None, "a block that is given a target returns one"
         patches = self.final_layer(stream.hidden, stream.time_vector).float()
         return unpatchify(patches, grid=grid, patch_size=self.config.patch_size)
 
@@ -319,6 +294,16 @@ class JDiT(nn.Module):
         source_device = device if generator is None else generator.device
         draws = torch.rand(shape, generator=generator, device=source_device).to(device)
         return (draws >= rates).float() / (1.0 - rates)
+
+    def _clip_tokens(self, clip_frames: Sequence[int] | None, condition: Tensor) -> tuple[int, ...]:
+        frames, rows, cols = self._check_latent(condition, "condition")
+        clip_frames = (1,) * frames if clip_frames is None else tuple(clip_frames)
+        if sum(clip_frames) != frames or min(clip_frames, default=0) < 1:
+            raise ValueError(
+                f"clip_frames {clip_frames} must be positive and sum to the condition's "
+                f"{frames} latent frames"
+            )
+        return tuple(length * rows * cols for length in clip_frames)
 
     def _check_latent(self, latent: Tensor, name: str) -> _Grid:
         channels, size = self.config.latent_channels, self.config.patch_size
