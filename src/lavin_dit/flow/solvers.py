@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -38,6 +38,7 @@ class SolverStep:
 StepCallback = Callable[[SolverStep], None]
 
 
+@runtime_checkable
 class Solver(Protocol):
     """A solver of the sampling ODE; see `euler` for the arguments."""
 

@@ -5,7 +5,7 @@ same at every sampling step and for every query that follows them. A cache holds
 block, for the clips seen so far.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -51,12 +51,11 @@ class ContextCache:
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> "ContextCache":
         """Return a copy on another device or in another precision."""
-        return self._with_blocks(
-            tuple(
-                KeyValue(*(part.to(device=device, dtype=dtype) for part in block))
-                for block in self.blocks
-            )
+        blocks = tuple(
+            KeyValue(*(part.to(device=device, dtype=dtype) for part in block))
+            for block in self.blocks
         )
+        return replace(self, blocks=blocks)
 
     def to_tensors(self) -> dict[str, Float[Tensor, "b n kv_heads head_dim"]]:
         """Name every tensor, for a safetensors file."""
@@ -84,8 +83,3 @@ class ContextCache:
             for index in range(num_blocks)
         )
         return ContextCache(blocks=blocks, num_frames=num_frames, rows=rows, cols=cols)
-
-    def _with_blocks(self, blocks: tuple[KeyValue, ...]) -> "ContextCache":
-        return ContextCache(
-            blocks=blocks, num_frames=self.num_frames, rows=self.rows, cols=self.cols
-        )

@@ -5,7 +5,6 @@ to a range in which neither they nor their exponentials overflow.
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -30,7 +29,7 @@ class DiagonalGaussian:
     """Natural logarithm of the variance, in [-30, 20]."""
 
     @classmethod
-    def from_moments(cls, moments: Float[Tensor, "b m t h w"]) -> Self:
+    def from_moments(cls, moments: Float[Tensor, "b m t h w"]) -> "DiagonalGaussian":
         """Split and clamp what an encoder predicts.
 
         Args:

@@ -4,8 +4,8 @@ Tiles overlap, and in the overlap the result passes linearly from one tile to th
 guarantees: let ``d`` be the largest difference between two neighbours where both were computed.
 From one position to the next, the blended result changes by at most ``d / (n + 1)`` more than the
 tiles themselves do, with ``n`` the positions over which it passes: the overlap, or the distance of
-two neighbours where that is shorter. Without an overlap the excess is the whole of ``d``. Tiles
-differ at all because each has its own borders and its own statistics in the normalisations.
+two neighbours less one where that is shorter. Without an overlap the excess is the whole of ``d``.
+Tiles differ at all because each has its own borders and its own statistics in the normalisations.
 """
 
 import itertools
@@ -108,16 +108,16 @@ class TilePlan:
         """Return each tile's share in the result at each position.
 
         Shares at a position sum to 1. They are 0 outside of a tile and pass linearly between two
-        neighbours, never between three: where more than two tiles overlap, the passage is
-        shortened, about its middle, to the distance of two tiles.
+        neighbours, never between three: where the passages from and to a tile would meet, they
+        are shortened about their middle, so that their steps fall on different positions.
         """
         position = torch.arange(self.size, dtype=torch.float64)
         begun = [torch.ones_like(position)]
         for before, after in itertools.pairwise(self.starts):
             shared, distance = before + self.tile - after, after - before
-            num_steps = min(shared, distance)
-            first = after + (shared - num_steps) // 2
-            begun.append(((position - first + 1) / (num_steps + 1)).clamp(0, 1))
+            num_positions = min(shared, distance - 1)
+            first = after + (shared - num_positions) // 2
+            begun.append(((position - first + 1) / (num_positions + 1)).clamp(0, 1))
         begun.append(torch.zeros_like(position))
         return torch.stack([one - next_one for one, next_one in itertools.pairwise(begun)])
 

@@ -9,9 +9,9 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
+Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 """Any value that JSON can hold."""
 
 FORMAT_VERSION = 1

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from safetensors.torch import save_file
 from torch import Tensor
@@ -123,7 +122,7 @@ class ShardWriter:
         self._shard = {}
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ShardWriter":
         """Return the writer."""
         return self
 

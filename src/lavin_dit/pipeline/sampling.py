@@ -1,0 +1,101 @@
+"""From noise to a target latent, given context and query."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lavin_dit.flow.guidance import guide, null_condition
+from lavin_dit.flow.path import VelocityFunction
+from lavin_dit.flow.solvers import SOLVERS
+from lavin_dit.flow.timesteps import linear_quadratic_grid
+from lavin_dit.jdit.model import JDiT
+from lavin_dit.pipeline.compiled_task import CompiledTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingSettings:
+    """How to integrate.
+
+    Raises:
+        ValueError: If a number is out of range or the solver unknown.
+    """
+
+    num_steps: int
+    """Steps of the sampling grid."""
+    guidance_scale: float
+    """Strength of classifier-free guidance; 1 is none and costs half."""
+    solver: str
+    """Name of the solver."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.num_steps < 1:
+            raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
+        if not 0 <= self.guidance_scale < float("inf"):
+            raise ValueError(f"guidance_scale must not be negative, got {self.guidance_scale}")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
+
+
+def sample_target(
+    jdit: JDiT,
+    task: CompiledTask,
+    *,
+    query_latent: Float[Tensor, "b c q y x"],
+    noise: Float[Tensor, "b c s y x"],
+    settings: SamplingSettings,
+    on_step: Callable[[], object] | None = None,
+) -> Float[Tensor, "b c s y x"]:
+    """Sample the latents of the targets of a batch of queries.
+
+    Args:
+        jdit: The network.
+        task: Context, on the network's device.
+        query_latent: Normalised latents of the queries.
+        noise: Start of the path, one per query; its frames are the target's.
+        settings: How to integrate.
+        on_step: Called after every step.
+
+    Source:
+        Paper section 3.2 and algorithm 2, with time running from noise to latent.
+    """
+    velocity = _conditional_velocity(jdit, task, query_latent)
+    if settings.guidance_scale != 1.0:
+        velocity = guide(
+            velocity,
+            unconditional=_unconditional_velocity(jdit, query_latent),
+            scale=settings.guidance_scale,
+        )
+    return SOLVERS[settings.solver](
+        velocity,
+        noise=noise,
+        grid=linear_quadratic_grid(settings.num_steps).to(noise.device),
+        on_step=None if on_step is None else (lambda _step: (on_step(), None)[1]),
+    )
+
+
+def _conditional_velocity(
+    jdit: JDiT, task: CompiledTask, query_latent: Float[Tensor, "b c q y x"]
+) -> VelocityFunction:
+    num_frames = query_latent.shape[2]
+    if task.cache is not None:
+        cache = jdit.extend_context(task.cache, query_latent, clip_frames=(num_frames,))
+        return lambda state, timestep: jdit.denoise(state, timestep, cache)
+    context = task.latent.to(query_latent.dtype).expand(query_latent.shape[0], -1, -1, -1, -1)
+    condition = torch.cat([context, query_latent], dim=2)
+    clip_frames = (*task.clip_frames, num_frames)
+    return lambda state, timestep: jdit(state, timestep, condition, clip_frames=clip_frames)
+
+
+def _unconditional_velocity(
+    jdit: JDiT, query_latent: Float[Tensor, "b c q y x"]
+) -> VelocityFunction:
+    condition = null_condition(query_latent)
+    clip_frames = (1, query_latent.shape[2])
+    if jdit.config.context_attention == "causal":
+        cache = jdit.extend_context(None, condition, clip_frames=clip_frames)
+        return lambda state, timestep: jdit.denoise(state, timestep, cache)
+    return lambda state, timestep: jdit(state, timestep, condition, clip_frames=clip_frames)

@@ -1,0 +1,100 @@
+"""A whole pipeline on disk: both networks and how they are meant to be used.
+
+The folder holds ``pipeline.json``, ``st_vae/`` and ``jdit/``.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from lavin_dit.jdit.config import JDiTConfig
+from lavin_dit.jdit.model import JDiT
+from lavin_dit.st_vae.autoencoder import STVAE
+from lavin_dit.st_vae.config import STVAEConfig
+from lavin_dit.weights.config import config_from_json, config_to_json
+from lavin_dit.weights.defaults import PipelineDefaults
+from lavin_dit.weights.files import read_json
+from lavin_dit.weights.shards import DEFAULT_MAX_SHARD_BYTES
+from lavin_dit.weights.store import load_model, save_model
+
+PIPELINE_FILE = "pipeline.json"
+ST_VAE_FOLDER = "st_vae"
+JDIT_FOLDER = "jdit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What a folder holds."""
+
+    st_vae: STVAE
+    jdit: JDiT
+    defaults: PipelineDefaults
+
+
+def save_checkpoint(
+    directory: Path,
+    *,
+    st_vae: STVAE,
+    jdit: JDiT,
+    defaults: PipelineDefaults,
+    max_shard_bytes: int | None = None,
+) -> Path:
+    """Save a pipeline.
+
+    Args:
+        directory: Where to; made if need be.
+        st_vae: The autoencoder.
+        jdit: The velocity network.
+        defaults: How they are meant to be used.
+        max_shard_bytes: Size of a weights file from which a new one is begun.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OSError: If it can't be written.
+    """
+    limit = DEFAULT_MAX_SHARD_BYTES if max_shard_bytes is None else max_shard_bytes
+    save_model(st_vae, st_vae.config, directory / ST_VAE_FOLDER, max_shard_bytes=limit)
+    save_model(jdit, jdit.config, directory / JDIT_FOLDER, max_shard_bytes=limit)
+    save_defaults(directory, defaults)
+    return directory
+
+
+def save_defaults(directory: Path, defaults: PipelineDefaults) -> None:
+    """Write ``pipeline.json``, which marks a folder as a whole pipeline; so it comes last."""
+    partial = directory / f".{PIPELINE_FILE}.partial"
+    partial.write_text(json.dumps(config_to_json(defaults), indent=2) + "\n")
+    partial.replace(directory / PIPELINE_FILE)
+
+
+def load_checkpoint(
+    directory: Path, *, dtype: torch.dtype, device: torch.device | str
+) -> Checkpoint:
+    """Load a pipeline.
+
+    Args:
+        directory: Folder that `save_checkpoint` or ``lavin convert`` wrote.
+        dtype: Precision of the networks.
+        device: Where to load them to.
+
+    Raises:
+        FileNotFoundError: If the folder or a part of it is missing.
+        ValueError: If a part is damaged, or belongs to another architecture.
+    """
+    path = directory / PIPELINE_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{directory} is no saved pipeline: it has no {PIPELINE_FILE}")
+    try:
+        defaults = config_from_json(PipelineDefaults, read_json(path))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return Checkpoint(
+        st_vae=load_model(
+            STVAE, STVAEConfig, directory / ST_VAE_FOLDER, dtype=dtype, device=device
+        ),
+        jdit=load_model(JDiT, JDiTConfig, directory / JDIT_FOLDER, dtype=dtype, device=device),
+        defaults=defaults,
+    )
