@@ -12,12 +12,9 @@ Also measured: adding up the kernels over time, which the 2-D way does at every 
 
 import argparse
 import functools
-import statistics
-import time
-from collections.abc import Callable
 
 import torch
-from record import record
+from record import record, time_side_by_side
 from torch import Tensor, nn
 
 from lavin_dit.st_vae.autoencoder import STVAE
@@ -45,27 +42,28 @@ def measure(preset: str, *, size_px: int, repeats: int) -> list[dict[str, object
     latent_px = size_px // STVAE.SPATIAL_COMPRESSION
     channels = model.config.latent_channels
     latent = torch.randn(1, channels, latent_px, latent_px, generator=generator)
-    cases = (("encode", model.encoder, pixels), ("decode", model.decoder, latent))
     rows: list[dict[str, object]] = []
-    for operation, network, picture in cases:
+    for operation, network, picture in (
+        ("encode", model.encoder, pixels),
+        ("decode", model.decoder, latent),
+    ):
         clip = picture.unsqueeze(2)
         difference = relative_difference(network(picture), network(clip).squeeze(2))
         if difference > TOLERANCE:
             raise RuntimeError(f"{preset} {operation}: the two ways differ by {difference:.1e}")
-        ways = {
-            "image_path": functools.partial(network, picture),
-            "plain_3d": functools.partial(network, clip),
-            "kernel_sums": functools.partial(sum_kernels, network),
-        }
-        times_s = take_turns(ways, repeats)
-        row: dict[str, object] = {"preset": preset, "size_px": size_px, "operation": operation}
-        for name, values in times_s.items():
-            row[f"{name}_min_s"] = min(values)
-            row[f"{name}_median_s"] = statistics.median(values)
-        row["ratio_of_min"] = min(times_s["plain_3d"]) / min(times_s["image_path"])
-        row["ratio_of_median"] = statistics.median(times_s["plain_3d"]) / statistics.median(
-            times_s["image_path"]
+        times = time_side_by_side(
+            {
+                "image_path": functools.partial(network, picture),
+                "plain_3d": functools.partial(network, clip),
+                "kernel_sums": functools.partial(sum_kernels, network),
+            },
+            repeats=repeats,
         )
+        row: dict[str, object] = {"preset": preset, "size_px": size_px, "operation": operation}
+        for statistic in ("min_s", "median_s"):
+            row |= {f"{name}_{statistic}": values[statistic] for name, values in times.items()}
+            ratio = times["plain_3d"][statistic] / times["image_path"][statistic]
+            row[f"ratio_of_{statistic.removesuffix('_s')}s"] = ratio
         row["relative_difference"] = difference
         rows.append(row)
     return rows
@@ -91,18 +89,6 @@ def sum_kernels(network: nn.Module) -> None:
             _ = first + second + third
 
 
-def take_turns(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Time several functions in turn, ``repeats`` times each, in seconds."""
-    times_s: dict[str, list[float]] = {name: [] for name in ways}
-    for repeat in range(repeats + 1):
-        for name, run in ways.items():
-            start = time.perf_counter()
-            run()
-            if repeat > 0:
-                times_s[name].append(time.perf_counter() - start)
-    return times_s
-
-
 def main() -> None:
     """Measure, print a table and write the results."""
     parser = argparse.ArgumentParser(description="2-D against 3-D convolution of pictures")
@@ -117,22 +103,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     rows: list[dict[str, object]] = []
-    header = f"{'preset':10}{'px':>5}  {'operation':10}{'2-D s':>9}{'3-D s':>9}{'ratio':>7}"
-    print(f"{header}{'(median)':>10}{'sums s':>9}{'difference':>12}")
     with torch.inference_mode():
         for case in arguments.cases:
             preset, size_px = case.split(":")
-            for row in measure(preset, size_px=int(size_px), repeats=arguments.repeats):
-                rows.append(row)
-                print(
-                    f"{preset:10}{size_px:>5}  {row['operation']:10}{row['image_path_min_s']:9.4f}"
-                    f"{row['plain_3d_min_s']:9.4f}{row['ratio_of_min']:7.2f}"
-                    f"{row['ratio_of_median']:10.2f}{row['kernel_sums_min_s']:9.4f}"
-                    f"{row['relative_difference']:12.1e}",
-                    flush=True,
-                )
-    settings = {"threads": arguments.threads, "repeats": arguments.repeats, "batch": 1}
-    print(record("st_vae_image_path", settings=settings, rows=rows))
+            rows += measure(preset, size_px=int(size_px), repeats=arguments.repeats)
+    record("st_vae_image_path", settings={"repeats": arguments.repeats, "batch": 1}, rows=rows)
 
 
 if __name__ == "__main__":

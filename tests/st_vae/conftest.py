@@ -86,3 +86,12 @@ def pooled() -> STVAE:
 def model(request, causal, pooled) -> STVAE:
     """Either; no test may change it."""
     return causal if request.param == "frame" else pooled
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Such small tensors gain nothing from threads, and wait for each other on a busy machine."""
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(num_threads)

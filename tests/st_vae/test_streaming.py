@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ def partitions(draw, total: int) -> list[int]:
     """Ways to write a number as a sum of positive numbers."""
     cuts = draw(st.sets(st.integers(1, total - 1))) if total > 1 else set()
     borders = [0, *sorted(cuts), total]
-    return [after - before for before, after in zip(borders, borders[1:], strict=False)]
+    return [after - before for before, after in itertools.pairwise(borders)]
 
 
 latent_chunks = st.integers(1, 9).flatmap(partitions)

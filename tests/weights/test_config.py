@@ -105,6 +105,7 @@ def test_all_missing_and_unknown_keys_are_listed():
         ({"size": True}, "size: expected int, got True"),
         ({"causal": 1}, "causal: expected bool, got 1"),
         ({"rate": "0.1"}, "rate: expected float, got '0.1'"),
+        ({"rate": True}, "rate: expected float, got True"),
         ({"name": None}, "name: expected str, got None"),
         ({"axes": [20, 22]}, "axes: expected tuple[int, int, int], got [20, 22]"),
         ({"axes": 20}, "axes: expected tuple[int, int, int], got 20"),

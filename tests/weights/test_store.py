@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -547,6 +548,17 @@ def test_a_denied_folder_is_told_before_anything_is_written(tmp_path, monkeypatc
     monkeypatch.setattr(shards.tempfile, "mkdtemp", deny)
     message = "cannot write weights into .*: Permission denied"
     with pytest.raises(PermissionError, match=message):
+        store.save_model(_model(), CONFIG, tmp_path)
+    assert _files(tmp_path) == []
+
+
+def test_a_full_disk_is_an_error_of_the_system(tmp_path, monkeypatch):
+    def write(*_args, **_options):
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setattr(shards, "save_file", write)
+    message = f"^cannot write weights into {tmp_path}: .*No space left on device$"
+    with pytest.raises(OSError, match=message):
         store.save_model(_model(), CONFIG, tmp_path)
     assert _files(tmp_path) == []
 

@@ -35,7 +35,7 @@ class SolverStep:
     divided by that of their timesteps."""
 
 
-StepCallback = Callable[[SolverStep], None]
+StepCallback = Callable[[SolverStep], object]
 
 
 @runtime_checkable

@@ -116,7 +116,7 @@ def fit_frames(
         placement: From `place`.
     """
     if (placement.height, placement.width) != frames.shape[1:3]:
-        channels_first = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
+        channels_first = _to_tensor(frames).permute(0, 3, 1, 2)
         resized = interpolate(
             channels_first,
             size=(placement.height, placement.width),
@@ -152,7 +152,7 @@ def to_network(
     frames: UInt8[np.ndarray, "t h w 3"], *, device: torch.device, dtype: torch.dtype
 ) -> Float[Tensor, "1 3 t h w"]:
     """Turn 8-bit frames into the ST-VAE's input, in [-1, 1]."""
-    pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(device)
+    pixels = _to_tensor(frames).to(device)
     return (rearrange(pixels, "t h w c -> 1 c t h w").float() / 127.5 - 1.0).to(dtype)
 
 
@@ -181,3 +181,8 @@ def pad_to_whole_groups(
         return frames
     logger.info("a clip of %d frames is padded to %d", len(frames), len(frames) + missing)
     return np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)])
+
+
+def _to_tensor(frames: UInt8[np.ndarray, "t h w 3"]) -> UInt8[Tensor, "t h w 3"]:
+    """Share memory with an array, or copy it if it is read-only or has gaps."""
+    return torch.from_numpy(np.require(frames, requirements=["C", "W"]))

@@ -73,7 +73,7 @@ def sample_target(
         velocity,
         noise=noise,
         grid=linear_quadratic_grid(settings.num_steps).to(noise.device),
-        on_step=None if on_step is None else (lambda _step: (on_step(), None)[1]),
+        on_step=None if on_step is None else lambda _step: on_step(),
     )
 
 

@@ -4,7 +4,7 @@ Tiles overlap, and in the overlap the result passes linearly from one tile to th
 guarantees: let ``d`` be the largest difference between two neighbours where both were computed.
 From one position to the next, the blended result changes by at most ``d / (n + 1)`` more than the
 tiles themselves do, with ``n`` the positions over which it passes: the overlap, or the distance of
-two neighbours less one where that is shorter. Without an overlap the excess is the whole of ``d``.
+two neighbours less one where that is shorter. Without an overlap nothing is guaranteed.
 Tiles differ at all because each has its own borders and its own statistics in the normalisations.
 """
 
@@ -46,7 +46,7 @@ def encode_tiled(
     factor = STVAE.SPATIAL_COMPRESSION
 
     def encode(rows: slice, columns: slice) -> Tensor:
-        posterior = model.encode(clip[..., _scaled(rows, factor), _scaled(columns, factor)])
+        posterior = model.encode(clip[..., _to_pixels(rows), _to_pixels(columns)])
         return torch.cat([posterior.mean, posterior.logvar], dim=1)
 
     height, width = clip.shape[-2] // factor, clip.shape[-1] // factor
@@ -80,7 +80,7 @@ def decode_tiled(
     factor = STVAE.SPATIAL_COMPRESSION
 
     def decode(rows: slice, columns: slice) -> Tensor:
-        return model.decode(latent[..., _scaled(rows, 1 / factor), _scaled(columns, 1 / factor)])
+        return model.decode(latent[..., _to_latent(rows), _to_latent(columns)])
 
     rows, columns = (plan_tiles(size, tile, shared).enlarged(factor) for size in latent.shape[-2:])
     return blend_tiles(decode, rows, columns)
@@ -181,5 +181,11 @@ def _latent_extents(tile_px: int, overlap: float) -> tuple[int, int]:
     return tile, shared
 
 
-def _scaled(positions: slice, factor: float) -> slice:
-    return slice(int(positions.start * factor), int(positions.stop * factor))
+def _to_pixels(positions: slice) -> slice:
+    factor = STVAE.SPATIAL_COMPRESSION
+    return slice(positions.start * factor, positions.stop * factor)
+
+
+def _to_latent(pixels: slice) -> slice:
+    factor = STVAE.SPATIAL_COMPRESSION
+    return slice(pixels.start // factor, pixels.stop // factor)

@@ -17,7 +17,7 @@ from lavin_dit.weights.config import config_from_json, config_to_json
 from lavin_dit.weights.defaults import PipelineDefaults
 from lavin_dit.weights.files import read_json
 from lavin_dit.weights.shards import DEFAULT_MAX_SHARD_BYTES
-from lavin_dit.weights.store import load_model, save_model
+from lavin_dit.weights.store import load_config, load_model, save_model
 
 PIPELINE_FILE = "pipeline.json"
 ST_VAE_FOLDER = "st_vae"
@@ -97,4 +97,17 @@ def load_checkpoint(
         ),
         jdit=load_model(JDiT, JDiTConfig, directory / JDIT_FOLDER, dtype=dtype, device=device),
         defaults=defaults,
+    )
+
+
+def load_configs(directory: Path) -> tuple[JDiTConfig, STVAEConfig]:
+    """Load the architecture of both networks of a saved pipeline, without their weights.
+
+    Raises:
+        FileNotFoundError: If a configuration is missing.
+        ValueError: If one is damaged.
+    """
+    return (
+        load_config(JDiTConfig, directory / JDIT_FOLDER),
+        load_config(STVAEConfig, directory / ST_VAE_FOLDER),
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -140,7 +141,10 @@ class ShardWriter:
 
     def _flush(self) -> None:
         path = self._scratch / f"{len(self._shard_paths)}.safetensors"
-        save_file(self._shard, path, metadata={"format": "pt"})
+        try:
+            save_file(self._shard, path, metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise OSError(f"cannot write weights into {self._directory}: {error}") from error
         _flush_to_disk(path)
         self._shard_paths.append(path)
         self._shard, self._shard_bytes = {}, 0
@@ -189,11 +193,9 @@ def _move_into_place(directory: Path, moves: Mapping[str, Path]) -> None:
     earlier = Path(tempfile.mkdtemp(prefix=EARLIER_PREFIX, dir=directory))
     placed: list[Path] = []
     try:
-        for name in (CONFIG_FILE, SINGLE_FILE, INDEX_FILE, *moves):
-            present = directory / name
-            # A configuration that stays the same is not among the moves and stays where it is.
-            if present.exists() and (name in moves or name != CONFIG_FILE):
-                present.replace(earlier / name)
+        for name in (SINGLE_FILE, INDEX_FILE, *moves):
+            if (directory / name).exists():
+                (directory / name).replace(earlier / name)
         for name, path in moves.items():
             path.replace(directory / name)
             placed.append(directory / name)
