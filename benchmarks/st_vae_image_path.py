@@ -14,11 +14,11 @@ import argparse
 import functools
 
 import torch
-from record import record, time_side_by_side
 from torch import Tensor, nn
 
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.presets import ST_VAE_PRESETS
+from record import record, time_side_by_side
 
 TOLERANCE = 1e-4
 """Largest difference between the two ways, relative to the largest value of the output."""

@@ -85,7 +85,7 @@ class Context:
     verb: (
         Annotated[Build, tyro.conf.subcommand("build")]
         | Annotated[Append, tyro.conf.subcommand("append")]
-    ) = field()
+    )
 
     def run(self) -> int:
         """Run the verb."""
