@@ -1,11 +1,11 @@
 """Where networks live while they work."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 Offload = Literal["none", "model", "block"]
 """``none``: networks stay on the device. ``model``: each is there only while it works. ``block``:
@@ -58,27 +58,43 @@ def resident(module: nn.Module, *, device: torch.device, offload: Offload) -> Ge
     """
     with ExitStack() as stack:
         if offload == "model":
-            stack.enter_context(_moved(module.parameters(), device))
+            stack.enter_context(_moved(_slots(module), device))
         elif offload == "block":
             blocks: list[nn.Module] = list(getattr(module, "blocks", []))
-            inside = {id(parameter) for block in blocks for parameter in block.parameters()}
-            outside = [p for p in module.parameters() if id(p) not in inside]
+            inside = {id(part) for block in blocks for part in block.modules()}
+            outside = [slot for slot in _slots(module) if id(slot.owner) not in inside]
             stack.enter_context(_moved(outside, device))
             for block in blocks:
                 stack.enter_context(_moved_when_called(block, device))
         yield
 
 
+class _Slot(NamedTuple):
+    """A parameter, and where it hangs."""
+
+    owner: nn.Module
+    name: str
+    parameter: nn.Parameter
+
+
+def _slots(module: nn.Module) -> list[_Slot]:
+    return [
+        _Slot(owner, name, parameter)
+        for owner in module.modules()
+        for name, parameter in owner.named_parameters(recurse=False)
+    ]
+
+
 @contextmanager
-def _moved(parameters: Iterable[nn.Parameter], device: torch.device) -> Generator[None]:
-    host: list[tuple[nn.Parameter, Tensor]] = [(p, p.data) for p in parameters]
+def _moved(slots: Sequence[_Slot], device: torch.device) -> Generator[None]:
     try:
-        for parameter, data in host:
-            parameter.data = data.to(device, non_blocking=True)
+        for owner, name, parameter in slots:
+            copy = parameter.detach().to(device, non_blocking=True)
+            setattr(owner, name, nn.Parameter(copy, requires_grad=False))
         yield
     finally:
-        for parameter, data in host:
-            parameter.data = data
+        for owner, name, parameter in slots:
+            setattr(owner, name, parameter)
 
 
 @contextmanager
@@ -86,7 +102,7 @@ def _moved_when_called(block: nn.Module, device: torch.device) -> Generator[None
     stack = ExitStack()
 
     def enter(_module: nn.Module, _inputs: object) -> None:
-        stack.enter_context(_moved(block.parameters(), device))
+        stack.enter_context(_moved(_slots(block), device))
 
     def leave(_module: nn.Module, _inputs: object, _output: object) -> None:
         stack.close()

@@ -22,7 +22,7 @@ from lavin_dit.pipeline.fitting import (
     pad_to_whole_groups,
     to_network,
 )
-from lavin_dit.pipeline.sampling import SamplingSettings, sample_target
+from lavin_dit.pipeline.sampling import SamplingSettings, extend_context, sample_target
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.tiling import decode_tiled, encode_tiled
 from lavin_dit.weights.defaults import Posterior
@@ -170,7 +170,7 @@ class Networks:
             return None
         past = None if cache is None else cache.to(self.device, self.dtype)
         with torch.no_grad(), self._at_work(self.jdit):
-            return self.jdit.extend_context(past, latent, clip_frames=clip_frames)
+            return extend_context(self.jdit, past, latent, clip_frames=clip_frames)
 
     def sample(
         self,

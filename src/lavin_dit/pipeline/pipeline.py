@@ -211,6 +211,9 @@ class LavinDiTPipeline:
     def compile(self, **settings: Any) -> "LavinDiTPipeline":  # noqa: ANN401 - torch's own
         """Compile every block of the J-DiT; the first call is slow, later ones are faster.
 
+        With causal context attention, only the sampling step is compiled: the condition's pass runs
+        once per query.
+
         Args:
             **settings: For ``torch.compile``.
 

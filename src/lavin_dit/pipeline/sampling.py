@@ -1,6 +1,6 @@
 """From noise to a target latent, given context and query."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from lavin_dit.flow.guidance import guide, null_condition
 from lavin_dit.flow.path import VelocityFunction
 from lavin_dit.flow.solvers import SOLVERS
 from lavin_dit.flow.timesteps import linear_quadratic_grid
+from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.jdit.model import JDiT
 from lavin_dit.pipeline.compiled_task import CompiledTask
 
@@ -82,7 +83,7 @@ def _conditional_velocity(
 ) -> VelocityFunction:
     num_frames = query_latent.shape[2]
     if task.cache is not None:
-        cache = jdit.extend_context(task.cache, query_latent, clip_frames=(num_frames,))
+        cache = extend_context(jdit, task.cache, query_latent, clip_frames=(num_frames,))
         return lambda state, timestep: jdit.denoise(state, timestep, cache)
     context = task.latent.to(query_latent.dtype).expand(query_latent.shape[0], -1, -1, -1, -1)
     condition = torch.cat([context, query_latent], dim=2)
@@ -96,6 +97,22 @@ def _unconditional_velocity(
     condition = null_condition(query_latent)
     clip_frames = (1, query_latent.shape[2])
     if jdit.config.context_attention == "causal":
-        cache = jdit.extend_context(None, condition, clip_frames=clip_frames)
+        cache = extend_context(jdit, None, condition, clip_frames=clip_frames)
         return lambda state, timestep: jdit.denoise(state, timestep, cache)
     return lambda state, timestep: jdit(state, timestep, condition, clip_frames=clip_frames)
+
+
+def extend_context(
+    jdit: JDiT,
+    cache: ContextCache | None,
+    condition: Float[Tensor, "b c s y x"],
+    *,
+    clip_frames: Sequence[int],
+) -> ContextCache:
+    """Append clips to a causal model's context, never compiled.
+
+    It runs once per task or query, in ever new shapes: compiling it would cost more than it saves,
+    and use up the recompilations that the sampling step needs.
+    """
+    with torch.compiler.set_stance("force_eager"):
+        return jdit.extend_context(cache, condition, clip_frames=clip_frames)
