@@ -1,8 +1,9 @@
 """The ST-VAE computes what the authors' released inference code computes.
 
-The fixtures hold inputs, random weights and outputs of that code, made on a CPU in float32; no code
-and no trained weights of the authors. ``keys_stvae_default.json`` lists the names and shapes of the
-released checkpoint's weights.
+The fixtures hold inputs, random weights and outputs of that code (DerrickWang005/LaVin-DiT,
+commit f372858), made on a CPU in float32. They cannot be remade from this repository, which holds
+neither code nor trained weights of the authors. ``keys_stvae_default.json`` lists the names and
+shapes of the released checkpoint's weights.
 """
 
 import json
