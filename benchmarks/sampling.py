@@ -7,7 +7,7 @@ compiled before, once, and timed apart. So is the autoencoder, which both need a
 Usage: ``python benchmarks/sampling.py --preset nano --size 256 --pairs 1 2 4 8``
 """
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 
 import torch
@@ -46,9 +46,7 @@ def main() -> None:
     )
 
 
-def measure(
-    preset: str, arguments: object, num_pairs: int, *, device: str, dtype: torch.dtype
-) -> dict:
+def measure(arguments: Namespace, num_pairs: int, *, device: str, dtype: torch.dtype) -> dict:
     """Time one query, its task's compilation and the autoencoder at one number of pairs."""
     networks = {
         setting: JDiT(replace(JDIT_PRESETS[arguments.preset], context_attention=setting))

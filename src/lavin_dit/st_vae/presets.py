@@ -3,8 +3,8 @@
 from lavin_dit.st_vae.config import STVAEConfig
 
 ST_VAE_PRESETS: dict[str, STVAEConfig] = {
-    # Table 3 of the paper and the released checkpoint: 215,583,907 parameters. The mean and the
-    # scale are the release's constants; they are 133/4096 and 256/235.
+    # The released checkpoint: 215,583,907 parameters; the paper states none of these numbers. Mean
+    # and scale are 133/4096 and 256/235.
     "released": STVAEConfig(
         block_out_channels=(128, 256, 256, 512),
         layers_per_block=3,
