@@ -53,6 +53,8 @@ def _names(body: list[ast.stmt], prefix: str) -> Iterator[str]:
             case ast.ClassDef(name=name, body=inner):
                 yield prefix + name
                 yield from _names(inner, f"{prefix}{name}.")
+            case ast.FunctionDef(name="__init__", body=inner):
+                yield from _attributes(inner, prefix)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield prefix + name
             case ast.Assign(targets=targets):
@@ -67,6 +69,13 @@ def _names(body: list[ast.stmt], prefix: str) -> Iterator[str]:
                 yield from _names(inner, prefix)
             case _:
                 pass
+
+
+def _attributes(body: list[ast.stmt], prefix: str) -> Iterator[str]:
+    """Names that an ``__init__`` gives to ``self``."""
+    for node in body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        yield from (prefix + target.attr for target in targets if isinstance(target, ast.Attribute))
 
 
 def is_module_or_name(dotted: str) -> bool:
@@ -115,14 +124,14 @@ def test_modules_exist(page: Path) -> None:
 @every_page
 def test_pages_and_links_resolve(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    wrong = [path for path in PAGE_PATH.findall(text) if not find_file(path, beside=page.parent)]
+    wrong = {path for path in PAGE_PATH.findall(text) if not find_file(path, beside=page.parent)}
     for link in LINK.findall(text):
         if re.match(r"[a-z]+:", link):
             continue
         path, _, anchor = link.partition("#")
         target = page.parent / path if path else page
         if not target.exists() or (anchor and anchor not in anchors(target)):
-            wrong.append(link)
+            wrong.add(link)
     assert not wrong
 
 

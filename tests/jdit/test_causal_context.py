@@ -141,6 +141,14 @@ def test_bad_caches_and_clips() -> None:
         random_jdit("joint").extend_context(None, latents(1, 16, 3, 4, 6))
     with pytest.raises(ValueError, match="the model"):
         random_jdit("causal", num_layers=3).denoise(latents(1, 16, 1, 4, 6), torch.zeros(1), cache)
+    with pytest.raises(ValueError, match="joint context attention"):
+        random_jdit("joint").denoise(latents(1, 16, 1, 4, 6), torch.zeros(1), cache)
+    with pytest.raises(ValueError, match="a batch of 2, the new latent 3"):
+        model.denoise(
+            latents(3, 16, 1, 4, 6),
+            torch.zeros(3),
+            model.extend_context(cache, latents(2, 16, 1, 4, 6)),
+        )
     tensors = cache.to_tensors()
     del tensors["values.1"]
     with pytest.raises(ValueError, match=r"lacks values\.1"):

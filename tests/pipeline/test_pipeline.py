@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,16 @@ def test_clips(setting: ContextAttention, tmp_path: Path) -> None:
     assert [p.clip.num_frames for p in mixed] == [1, 3, 1]
 
 
+def test_targets_of_another_length_than_the_tasks() -> None:
+    pipe = random_pipeline()
+    clip = np.stack([picture(32, 48, seed=seed) for seed in range(5)])
+    task = pipe.compile_context([(clip[:1], clip)])
+    with pytest.raises(ValueError, match="as many frames as inputs in the new pair, but targets"):
+        pipe.append_pair(task, (clip, clip), name="other")
+    with pytest.raises(ValueError, match="got targets of 1, 5 frames"):
+        pipe.compile_context([(clip[:1], clip), (clip, clip[:1])])
+
+
 def test_only_the_latent(pairs_folder: Path) -> None:
     prediction = random_pipeline()(
         picture(9, 9, seed=1), context=pairs_folder, output_type="latent", **QUIET
@@ -214,6 +225,22 @@ def test_posterior_samples_are_drawn_from_the_seed(pairs_folder: Path) -> None:
     sampled = pipe(query, context=pairs_folder, **QUIET)
     assert_same(pipe(query, context=pairs_folder, **QUIET), sampled, tolerance=0)
     assert (sampled.pixels - mode.pixels).abs().max() > 1e-3
+    others = [picture(33, 20, seed=2), query]
+    assert_same(pipe(others, context=pairs_folder, batch_size=2, **QUIET)[1], sampled)
+
+
+def test_every_clip_has_posterior_noise_of_its_own() -> None:
+    pipe = random_pipeline()
+    pipe.networks.posterior = "sample"
+    same = picture(32, 48, seed=1)
+    task = pipe.compile_context([(same, same)])
+    appended = pipe.append_pair(task, (same, same), name="again")
+    together = pipe.compile_context([(same, same), (same, same)])
+    torch.testing.assert_close(appended.latent, together.latent)
+    frames = together.latent[0].unbind(1)
+    for index, frame in enumerate(frames):
+        for other in frames[index + 1 :]:
+            assert (frame - other).abs().max() > 1e-3
 
 
 @pytest.mark.compile
@@ -242,6 +269,10 @@ def test_a_task_of_another_model_canvas_or_fit(pairs_folder: Path, tmp_path: Pat
         pipe.jdit.prompt_embed.mul_(2)
     with pytest.raises(ValueError, match="belongs to another model"):
         pipe(query, context=path, **QUIET)
+    other_norm = random_pipeline("causal")
+    other_norm.jdit.config = replace(other_norm.jdit.config, sandwich_norm=False)
+    with pytest.raises(ValueError, match="belongs to another model"):
+        other_norm(query, context=path, **QUIET)
     pipe = random_pipeline("causal")
     with pytest.raises(ValueError, match="built at 32x48 with fit 'pad', but 64x48"):
         pipe(query, context=path, height=64, **QUIET)
@@ -273,6 +304,7 @@ def test_damaged_compiled_tasks(pairs_folder: Path, tmp_path: Path) -> None:
         ({"num_steps": 0}, "num_steps must be at least 1, got 0"),
         ({"guidance_scale": -1.0}, "guidance_scale must not be negative"),
         ({"solver": "rk45"}, "solver must be one of euler, heun, adams_bashforth, got 'rk45'"),
+        ({"seed": -1}, "seed must not be negative, got -1"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"height": 0}, "height and width must be at least 1, got 0x48"),
         ({"num_context_pairs": 0}, "num_context_pairs must be at least 1, got 0"),

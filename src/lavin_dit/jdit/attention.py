@@ -87,7 +87,7 @@ class JointAttention(nn.Module):
     width, all heads together, before they are split into heads and rotated; values are not.
 
     Source:
-        Paper section 3.1.2; norm width and parameter names are the released checkpoint's.
+        Paper section 3.1.2; norm width and parameter names are the released code's.
     """
 
     def __init__(self, config: JDiTConfig) -> None:

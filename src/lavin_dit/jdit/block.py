@@ -32,7 +32,7 @@ class SwiGLU(nn.Module):
     """Feed-forward layer ``down(silu(gate(u)) * up(u))``, without biases.
 
     Source:
-        Not stated in the paper; the released checkpoint's.
+        Not stated in the paper; the released code's.
     """
 
     def __init__(self, config: JDiTConfig) -> None:

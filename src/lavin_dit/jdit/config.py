@@ -13,7 +13,7 @@ def swiglu_hidden_size(hidden_size: int) -> int:
     """Width of the feed-forward layer: 8/3 of the hidden size, rounded down to a multiple of 64.
 
     Source:
-        Not stated in the paper; read off the shapes of the released checkpoint.
+        Not stated in the paper; read off the shapes in the released code.
     """
     return 64 * (8 * hidden_size // 3 // 64)
 

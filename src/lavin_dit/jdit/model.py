@@ -28,7 +28,7 @@ class FinalLayer(nn.Module):
     """Last norm, a scale from the time vector, and the projection to patches.
 
     Source:
-        Not stated in the paper; the released checkpoint's.
+        Not stated in the paper; the released code's.
     """
 
     def __init__(self, config: JDiTConfig) -> None:
@@ -65,7 +65,7 @@ class _Grid(NamedTuple):
 class JDiT(nn.Module):
     """Joint diffusion transformer.
 
-    Loads the released checkpoint's tensors by their own names. `forward` computes a velocity from
+    Loads the released code's tensors by their own names. `forward` computes a velocity from
     scratch in either context setting; `extend_context` and `denoise` split a causal model's work
     into what is done once and what is done at every sampling step.
 
@@ -75,7 +75,7 @@ class JDiT(nn.Module):
             activations.
 
     Source:
-        Paper section 3.1.2; details that it leaves open follow the released checkpoint.
+        Paper section 3.1.2; details that it leaves open follow the released code.
     """
 
     def __init__(self, config: JDiTConfig) -> None:
@@ -185,15 +185,11 @@ class JDiT(nn.Module):
             ValueError: If the model has joint context, whose condition depends on the target, or if
                 shapes do not belong together.
         """
-        if self.config.context_attention != "causal":
-            raise ValueError(
-                "this model has joint context attention: its condition depends on the noisy target "
-                "and the timestep, so it cannot be cached"
-            )
+        self._check_causal()
         grid = self._check_latent(condition, "condition")
         clip_tokens = self._clip_tokens(clip_frames, condition)
         if cache is not None:
-            self._check_cache(cache, grid)
+            self._check_cache(cache, grid, batch=condition.shape[0])
         first_frame = 0 if cache is None else cache.num_frames
         time_vector = self.prompt_embed.expand(condition.shape[0], -1)
         stream = self._stream(self.cond_embedder, condition, first_frame, time_vector)
@@ -233,10 +229,12 @@ class JDiT(nn.Module):
             Velocity, always float32; what `forward` returns for the same condition.
 
         Raises:
-            ValueError: If the cache belongs to another size of picture or model.
+            ValueError: If the model has joint context, or the cache belongs to another batch, size
+                of picture or model.
         """
         grid = self._check_latent(noisy_target, "noisy_target")
-        self._check_cache(cache, grid)
+        self._check_causal()
+        self._check_cache(cache, grid, batch=noisy_target.shape[0])
         stream = self._stream(
             self.x_embedder,
             noisy_target,
@@ -329,7 +327,17 @@ class JDiT(nn.Module):
             )
         return grid
 
-    def _check_cache(self, cache: ContextCache, grid: _Grid) -> None:
+    def _check_causal(self) -> None:
+        if self.config.context_attention != "causal":
+            raise ValueError(
+                "this model has joint context attention: its condition depends on the noisy target "
+                "and the timestep, so it cannot be cached"
+            )
+
+    def _check_cache(self, cache: ContextCache, grid: _Grid, *, batch: int) -> None:
+        cached_batch = cache.blocks[0].keys.shape[0]
+        if cached_batch not in (1, batch):
+            raise ValueError(f"the cache holds a batch of {cached_batch}, the new latent {batch}")
         if (cache.rows, cache.cols) != (grid.rows, grid.cols):
             raise ValueError(
                 f"the cache holds frames of {cache.rows}x{cache.cols} patches, "

@@ -20,7 +20,7 @@ class TimestepEmbedding(nn.Module):
     """Sinusoids of the timestep through a two-layer MLP.
 
     Source:
-        Not stated in the paper; the released checkpoint's: 128 frequencies, cosines first, the
+        Not stated in the paper; the released code's: 128 frequencies, cosines first, the
         timestep unscaled.
     """
 

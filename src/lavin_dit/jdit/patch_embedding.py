@@ -18,7 +18,7 @@ def patchify(
         ValueError: If height or width is not a multiple of the patch size.
 
     Source:
-        Paper section 3.1.2 (patch 2x2); the order of values is the released checkpoint's.
+        Paper section 3.1.2 (patch 2x2); the order of values is the released code's.
     """
     height, width = latent.shape[-2:]
     if height % patch_size or width % patch_size:

@@ -2,8 +2,8 @@
 
 A head's dimensions are cut into three parts, one per axis. Inside a part of ``d`` dimensions,
 dimension ``i`` is rotated together with dimension ``i + d/2`` (half-split pairs) by
-``position * 10000^(-2i/d)``. The paper's equation 4 pairs ``(2i, 2i+1)``; the released weights need
-half-split pairs.
+``position * 10000^(-2i/d)``. The paper's equation 4 pairs ``(2i, 2i+1)``; the released code has
+half-split pairs, and so do weights made with it.
 """
 
 from typing import NamedTuple

@@ -8,6 +8,7 @@ from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.context import ContextPair
 from lavin_dit.pipeline.fitting import Canvas, Fit, canvas_for, place
 from lavin_dit.pipeline.networks import Networks
+from lavin_dit.pipeline.seeds import derived_seed
 
 
 def compile_pairs(
@@ -32,22 +33,27 @@ def compile_pairs(
     Raises:
         ValueError: If targets are neither as long as their inputs nor all of one length.
     """
+    target_num_frames = _target_num_frames(pairs)
+    if onto is not None and target_num_frames != onto.target_num_frames:
+        raise ValueError(
+            f"{_describe_targets(target_num_frames)} in the new pair, but "
+            f"{_describe_targets(onto.target_num_frames)} in the task"
+        )
     clips = [clip for pair in pairs for clip in (pair.input, pair.target)]
     placements = [place(clip.size, canvas=canvas, fit=fit) for clip in clips]
-    latents = networks.encode_clips(clips, placements, seed=seed)
+    first = 0 if onto is None else len(onto.clip_frames)
+    seeds = [
+        derived_seed(seed, "context posterior", index=first + offset)
+        for offset in range(len(clips))
+    ]
+    latents = networks.encode_clips(clips, placements, seeds=seeds)
     latent = torch.cat(latents, dim=2)
     clip_frames = tuple(part.shape[2] for part in latents)
     cache = networks.extend_context(
         None if onto is None else onto.cache, latent, clip_frames=clip_frames
     )
     pair_names = tuple(pair.name for pair in pairs)
-    target_num_frames = _target_num_frames(pairs)
     if onto is not None:
-        if target_num_frames != onto.target_num_frames:
-            raise ValueError(
-                f"the task's targets have {onto.target_num_frames or 'their inputs'} frames, the "
-                f"new pair's {target_num_frames or 'its input'}"
-            )
         latent = torch.cat([onto.latent.to(latent), latent], dim=2)
         clip_frames = onto.clip_frames + clip_frames
         pair_names = onto.pair_names + pair_names
@@ -92,6 +98,10 @@ def check_task(
             f"{task.fit!r}, but {wanted.height}x{wanted.width} with fit {fit or task.fit!r} is "
             f"asked for: compile it again or leave the settings out"
         )
+
+
+def _describe_targets(num_frames: int | None) -> str:
+    return f"targets have {num_frames or 'as many'} frames{'' if num_frames else ' as inputs'}"
 
 
 def _target_num_frames(pairs: Sequence[ContextPair]) -> int | None:

@@ -173,7 +173,7 @@ def pad_to_whole_groups(
     """Repeat the last frame until there are 1 + k·group frames.
 
     Source:
-        Ours (design decision 6): the ST-VAE compresses the first frame alone and the others in
+        Ours (decision 0008): the ST-VAE compresses the first frame alone and the others in
         groups of 4.
     """
     missing = -(len(frames) - 1) % group

@@ -3,8 +3,10 @@
 Everything that touches a device happens here; the pipeline above deals in clips and pairs.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from hashlib import sha256
 
 import torch
 from jaxtyping import Float
@@ -25,6 +27,7 @@ from lavin_dit.pipeline.fitting import (
 from lavin_dit.pipeline.sampling import SamplingSettings, extend_context, sample_target
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.tiling import decode_tiled, encode_tiled
+from lavin_dit.weights.config import config_to_json
 from lavin_dit.weights.defaults import Posterior
 from lavin_dit.weights.fingerprint import fingerprint
 
@@ -101,9 +104,10 @@ class Networks:
             network.to(device=home, dtype=dtype)
 
     def fingerprint(self) -> str:
-        """Identify both networks' weights and architecture settings, as compiled tasks do."""
-        setting = self.jdit.config.context_attention
-        return f"{setting}-{fingerprint(self.jdit)}-{fingerprint(self.st_vae)}"
+        """Identify both networks, configurations and weights, as compiled tasks do."""
+        configs = [config_to_json(network.config) for network in (self.jdit, self.st_vae)]
+        digest = sha256(json.dumps(configs, sort_keys=True).encode()).hexdigest()
+        return f"{digest[:8]}-{fingerprint(self.jdit)}-{fingerprint(self.st_vae)}"
 
     def encode(
         self, clip: Float[Tensor, "b 3 t h w"], *, noise: Float[Tensor, "b c s y x"] | None = None
@@ -122,7 +126,9 @@ class Networks:
                 posterior = encode_tiled(
                     self.st_vae, clip, tile_px=self.tile_px, overlap=TILE_OVERLAP
                 )
-            latent = posterior.mode() if noise is None else posterior.sample_with_noise(noise)
+            if noise is None:
+                return self.st_vae.normalize(posterior.mode())
+            latent = posterior.sample_with_noise(noise.to(self.device, self.dtype))
             return self.st_vae.normalize(latent)
 
     def decode(self, latent: Float[Tensor, "b c s y x"]) -> Float[Tensor, "b 3 t h w"]:
@@ -134,26 +140,24 @@ class Networks:
             return decode_tiled(self.st_vae, raw, tile_px=self.tile_px, overlap=TILE_OVERLAP)
 
     def encode_clips(
-        self, clips: Sequence[Clip], placements: Sequence[Placement], *, seed: int
+        self, clips: Sequence[Clip], placements: Sequence[Placement], *, seeds: Sequence[int]
     ) -> list[Float[Tensor, "1 c s y x"]]:
         """Fit and encode clips, each by itself.
 
         Args:
             clips: What to encode.
             placements: Where each goes on the canvas.
-            seed: What posterior noise is drawn from, where it is sampled.
+            seeds: What each one's posterior noise is drawn from, where it is sampled.
         """
-        generator = torch.Generator().manual_seed(seed)
         latents: list[Tensor] = []
-        for clip, placement in zip(clips, placements, strict=True):
+        for clip, placement, seed in zip(clips, placements, seeds, strict=True):
             frames = pad_to_whole_groups(
                 fit_frames(clip.frames, placement), group=STVAE.TEMPORAL_COMPRESSION
             )
             noise = None
             if self.posterior == "sample":
-                noise = self._noise(
-                    self.st_vae.num_latent_frames(len(frames)), placement.canvas, generator
-                )
+                num_latent_frames = self.st_vae.num_latent_frames(len(frames))
+                noise = self._noise(num_latent_frames, placement.canvas, seed=seed)
             pixels = to_network(frames, device=self.device, dtype=self.dtype)
             latents.append(self.encode(pixels, noise=noise))
         return latents
@@ -193,7 +197,7 @@ class Networks:
             on_step: Called after every step.
         """
         num_groups = -(-(num_frames - 1) // STVAE.TEMPORAL_COMPRESSION)
-        noise = self._noise(1 + num_groups, task.canvas, torch.Generator().manual_seed(seed))
+        noise = self._noise(1 + num_groups, task.canvas, seed=seed)
         with torch.no_grad(), self._at_work(self.jdit):
             return sample_target(
                 self.jdit,
@@ -208,7 +212,7 @@ class Networks:
         return resident(network, device=self.device, offload=self.offload)
 
     def _noise(
-        self, num_latent_frames: int, canvas: Canvas, generator: torch.Generator
+        self, num_latent_frames: int, canvas: Canvas, *, seed: int
     ) -> Float[Tensor, "1 c s y x"]:
         """Draw on the CPU, so that a seed means the same on every device."""
         shape = (
@@ -218,4 +222,4 @@ class Networks:
             canvas.height // STVAE.SPATIAL_COMPRESSION,
             canvas.width // STVAE.SPATIAL_COMPRESSION,
         )
-        return torch.randn(shape, generator=generator).to(self.device)
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(self.device)

@@ -26,6 +26,7 @@ from lavin_dit.pipeline.fitting import Fit, canvas_for, from_network, place, unf
 from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.pipeline.sampling import SamplingSettings
+from lavin_dit.pipeline.seeds import check_seed, derived_seed
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.presets import ST_VAE_PRESETS
 from lavin_dit.weights.checkpoint import load_checkpoint, save_checkpoint
@@ -348,6 +349,7 @@ class LavinDiTPipeline:
                 setting contradicts it.
             FileNotFoundError: If a path leads nowhere.
         """
+        check_seed(seed)
         is_path = isinstance(context, str | os.PathLike)
         if num_context_pairs is not None and not (is_path and Path(context).is_dir()):
             raise ValueError(
@@ -406,7 +408,11 @@ class LavinDiTPipeline:
         num_frames = task.target_num_frames or clips[0].num_frames
         latents = self.networks.sample(
             task,
-            query_latent=torch.cat(self.networks.encode_clips(clips, placements, seed=seed)),
+            query_latent=torch.cat(
+                self.networks.encode_clips(
+                    clips, placements, seeds=[derived_seed(seed, "query posterior")] * len(clips)
+                )
+            ),
             num_frames=num_frames,
             settings=settings,
             seed=seed,

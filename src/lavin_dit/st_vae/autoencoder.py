@@ -27,7 +27,7 @@ class STVAE(nn.Module):
     accumulate in float32.
 
     Source:
-        Paper, section 3.1.1. The names of the weights are those of the released checkpoint.
+        Paper, section 3.1.1. The names of the weights are those of the released code.
     """
 
     SPATIAL_COMPRESSION: ClassVar[int] = 8

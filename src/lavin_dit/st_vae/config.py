@@ -24,7 +24,7 @@ class STVAEConfig:
         ValueError: If a number is out of its range; the message names it and what was expected.
 
     Source:
-        Paper, section 3.1.1; the numbers of the released checkpoint are in
+        Paper, section 3.1.1; the numbers of the released code are in
         `lavin_dit.st_vae.presets`. ``norm_statistics`` is ours, see its field.
     """
 
@@ -46,7 +46,7 @@ class STVAEConfig:
     norm_statistics: Literal["clip", "frame"]
     """What a normalisation pools over besides height, width and the channels of a group.
 
-    ``"clip"``: all frames, as the released weights need it; early latents then depend on late
+    ``"clip"``: all frames, as in the released code; early latents then depend on late
     frames. ``"frame"``: each frame by itself, which makes the whole model causal and streamable.
     """
 

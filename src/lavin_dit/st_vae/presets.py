@@ -3,7 +3,7 @@
 from lavin_dit.st_vae.config import STVAEConfig
 
 ST_VAE_PRESETS: dict[str, STVAEConfig] = {
-    # The released checkpoint: 215,583,907 parameters; the paper states none of these numbers. Mean
+    # The released code: 215,583,907 parameters; the paper states none of these numbers. Mean
     # and scale are 133/4096 and 256/235.
     "released": STVAEConfig(
         block_out_channels=(128, 256, 256, 512),

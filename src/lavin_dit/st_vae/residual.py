@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = CausalConv3d(in_channels, out_channels, kernel_size=3)
         self.norm2 = make_norm(out_channels)
         self.conv2 = CausalConv3d(out_channels, out_channels, kernel_size=3)
-        # A plain Conv3d, unlike the others: the released weights have it without a wrapper.
+        # A plain Conv3d, unlike the others: the released code has it without a wrapper.
         self.conv_shortcut = (
             nn.Conv3d(in_channels, out_channels, 1) if in_channels != out_channels else None
         )
