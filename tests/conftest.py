@@ -1,9 +1,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from pictures import picture
+
+# Tests run side by side, and threads of several torches on few cores wait for one another.
+torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -581,3 +581,14 @@ def test_the_writer_refuses(tmp_path):
     with pytest.raises(ValueError, match="no tensor was added"):
         store.ShardWriter(tmp_path).close()
     assert _files(tmp_path) == ["model.safetensors"]
+
+
+def test_saved_files_can_be_read_by_others(tmp_path):
+    store.save_model(_model(), CONFIG, tmp_path)
+    earlier = os.umask(0o027)
+    try:
+        store.save_model(_model(), CONFIG, tmp_path / "narrow")
+    finally:
+        os.umask(earlier)
+    assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o666 & ~earlier
+    assert (tmp_path / "narrow" / "model.safetensors").stat().st_mode & 0o777 == 0o640

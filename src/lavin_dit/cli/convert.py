@@ -6,15 +6,19 @@ from typing import Annotated, Literal
 
 import tyro
 
+MAX_SHOWN = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Official:
+class Convert:
     """Convert the authors' released checkpoint: stvae.pt and lavin_dit.safetensors.
 
     Names and shapes of all tensors are checked before anything is written, and no network is held
     in memory as a whole.
     """
 
+    layout: tyro.conf.Positional[Literal["official"]]
+    """Which kind of checkpoint: the authors' release."""
     source: tyro.conf.Positional[Path]
     """Folder with both files."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
@@ -22,7 +26,7 @@ class Official:
     dtype: Literal["float32", "bfloat16"] | None = None
     """Precision to store; that of the source if not given."""
     num_heads: int | None = None
-    """Query heads of the J-DiT; needed only where its width is not a preset's."""
+    """Query heads of the J-DiT; needed only where its shapes are not a preset's."""
     encoder_norm_groups: int = 32
     """Groups of the ST-VAE encoder's norms, which no shape tells."""
     max_shard_gib: float = 4.0
@@ -47,16 +51,7 @@ class Official:
             f"{report.jdit_parameters:,} parameters"
         )
         if report.ignored:
-            print(f"left out, as no network has them: {', '.join(report.ignored)}")
+            shown = ", ".join(report.ignored[:MAX_SHOWN])
+            more = ", ..." if len(report.ignored) > MAX_SHOWN else ""
+            print(f"left out {len(report.ignored)} tensors of training losses: {shown}{more}")
         return 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Convert:
-    """Bring other checkpoints into this project's format."""
-
-    verb: Annotated[Official, tyro.conf.subcommand("official")]
-
-    def run(self) -> int:
-        """Run the verb."""
-        return self.verb.run()

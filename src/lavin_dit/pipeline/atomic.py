@@ -4,6 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lavin_dit.weights.files import give_usual_permissions
+
 
 @contextmanager
 def written_atomically(path: Path) -> Generator[Path]:
@@ -19,6 +21,7 @@ def written_atomically(path: Path) -> Generator[Path]:
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield partial
+        give_usual_permissions(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -63,19 +63,37 @@ def sample_target(
     Source:
         Paper section 3.2 and algorithm 2, with time running from noise to latent.
     """
-    velocity = _conditional_velocity(jdit, task, query_latent)
-    if settings.guidance_scale != 1.0:
-        velocity = guide(
-            velocity,
-            unconditional=_unconditional_velocity(jdit, query_latent),
-            scale=settings.guidance_scale,
-        )
     return SOLVERS[settings.solver](
-        velocity,
+        target_velocity(jdit, task, query_latent, guidance_scale=settings.guidance_scale),
         noise=noise,
         grid=linear_quadratic_grid(settings.num_steps).to(noise.device),
         on_step=None if on_step is None else lambda _step: on_step(),
     )
+
+
+def target_velocity(
+    jdit: JDiT,
+    task: CompiledTask,
+    query_latent: Float[Tensor, "b c q y x"],
+    *,
+    guidance_scale: float,
+) -> VelocityFunction:
+    """Make the velocity function of a batch of queries; what of the condition can be is computed.
+
+    Args:
+        jdit: The network.
+        task: Context, on the network's device.
+        query_latent: Normalised latents of the queries.
+        guidance_scale: Strength of classifier-free guidance; at 1 there is no second evaluation.
+
+    Raises:
+        ValueError: If the scale is negative or not finite.
+    """
+    conditional = _conditional_velocity(jdit, task, query_latent)
+    if guidance_scale == 1.0:
+        return conditional
+    unconditional = _unconditional_velocity(jdit, query_latent)
+    return guide(conditional, unconditional=unconditional, scale=guidance_scale)
 
 
 def _conditional_velocity(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from lavin_dit.jdit.config import JDiTConfig
 from lavin_dit.jdit.model import JDiT
@@ -16,8 +17,8 @@ from lavin_dit.st_vae.config import STVAEConfig
 from lavin_dit.weights.config import config_from_json, config_to_json
 from lavin_dit.weights.defaults import PipelineDefaults
 from lavin_dit.weights.files import read_json
-from lavin_dit.weights.shards import DEFAULT_MAX_SHARD_BYTES
-from lavin_dit.weights.store import load_config, load_model, save_model
+from lavin_dit.weights.shards import DEFAULT_MAX_SHARD_BYTES, ShardWriter
+from lavin_dit.weights.store import load_config, load_model
 
 PIPELINE_FILE = "pipeline.json"
 ST_VAE_FOLDER = "st_vae"
@@ -43,8 +44,12 @@ def save_checkpoint(
 ) -> Path:
     """Save a pipeline.
 
+    If writing fails, the earlier pipeline of the folder stays, or, where one of its networks has
+    been replaced already, ``pipeline.json`` is missing: two networks that don't belong together
+    never load.
+
     Args:
-        directory: Where to; made if need be.
+        directory: Where to; made if need be, earlier files of a pipeline there are replaced.
         st_vae: The autoencoder.
         jdit: The velocity network.
         defaults: How they are meant to be used.
@@ -57,17 +62,36 @@ def save_checkpoint(
         OSError: If it can't be written.
     """
     limit = DEFAULT_MAX_SHARD_BYTES if max_shard_bytes is None else max_shard_bytes
-    save_model(st_vae, st_vae.config, directory / ST_VAE_FOLDER, max_shard_bytes=limit)
-    save_model(jdit, jdit.config, directory / JDIT_FOLDER, max_shard_bytes=limit)
+    marker = directory / PIPELINE_FILE
+    earlier = marker.read_bytes() if marker.is_file() else None
+    with ShardWriter(
+        directory / ST_VAE_FOLDER, config=st_vae.config, max_shard_bytes=limit
+    ) as st_vae_writer:
+        _add_all(st_vae_writer, st_vae)
+        try:
+            with ShardWriter(
+                directory / JDIT_FOLDER, config=jdit.config, max_shard_bytes=limit
+            ) as jdit_writer:
+                _add_all(jdit_writer, jdit)
+                marker.unlink(missing_ok=True)
+        except BaseException:
+            # Neither network has been replaced.
+            if earlier is not None:
+                marker.write_bytes(earlier)
+            raise
     save_defaults(directory, defaults)
     return directory
 
 
 def save_defaults(directory: Path, defaults: PipelineDefaults) -> None:
     """Write ``pipeline.json``, which marks a folder as a whole pipeline; so it comes last."""
+    text = json.dumps(config_to_json(defaults), indent=2) + "\n"
     partial = directory / f".{PIPELINE_FILE}.partial"
-    partial.write_text(json.dumps(config_to_json(defaults), indent=2) + "\n")
-    partial.replace(directory / PIPELINE_FILE)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(directory / PIPELINE_FILE)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_checkpoint(
@@ -111,3 +135,8 @@ def load_configs(directory: Path) -> tuple[JDiTConfig, STVAEConfig]:
         load_config(JDiTConfig, directory / JDIT_FOLDER),
         load_config(STVAEConfig, directory / ST_VAE_FOLDER),
     )
+
+
+def _add_all(writer: ShardWriter, network: nn.Module) -> None:
+    for name, tensor in network.state_dict().items():
+        writer.add(name, tensor)

@@ -34,8 +34,10 @@ class PipelineDefaults:
         for name in ("height", "width", "num_context_pairs", "num_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.guidance_scale < 0:
-            raise ValueError(f"guidance_scale must not be negative, got {self.guidance_scale}")
+        if not 0 <= self.guidance_scale < float("inf"):
+            raise ValueError(
+                f"guidance_scale must be a finite number of at least 0, got {self.guidance_scale}"
+            )
         if self.posterior not in ("mode", "sample"):
             raise ValueError(f"posterior must be 'mode' or 'sample', got {self.posterior!r}")
 

@@ -7,6 +7,7 @@ single file counts.
 """
 
 import json
+import os
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -134,3 +135,13 @@ def _read_header(path: Path) -> dict[str, StoredTensor]:
             name: StoredTensor(path=path, shape=tuple(file.get_slice(name).get_shape()))
             for name in file.keys()  # noqa: SIM118 - a safe_open is no mapping
         }
+
+
+def give_usual_permissions(path: Path) -> None:
+    """Let others read a file as far as the process's mask allows.
+
+    Safetensors makes files that only their owner can read, which helps nobody on a shared disk.
+    """
+    mask = os.umask(0o022)  # it can be read only by setting it
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)

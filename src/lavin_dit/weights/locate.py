@@ -20,7 +20,10 @@ def locate(name: str | os.PathLike[str]) -> Path:
     if path.is_dir():
         return path
     text = os.fspath(name)
-    if text.count("/") != 1 or text.startswith((".", "/", "~")):
+    if path.is_file():
+        raise FileNotFoundError(f"{text} is a file; a saved pipeline is a folder")
+    owner, _, repository = text.partition("/")
+    if not owner or not repository or "/" in repository or text.startswith((".", "~")):
         raise FileNotFoundError(f"no saved pipeline at {text}")
     if find_spec("huggingface_hub") is None:
         raise FileNotFoundError(

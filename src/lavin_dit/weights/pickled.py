@@ -53,7 +53,7 @@ def _load(path: Path) -> object:
             # Of pickle protocols: what can't be read raises an error below.
             warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except OSError:
+    except MemoryError:
         raise
     except pickle.UnpicklingError as error:
         if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
@@ -62,11 +62,12 @@ def _load(path: Path) -> object:
                 f"source that you trust, save its state dict anew, alone"
             ) from error
         raise _damaged(path) from error
-    except Exception as error:  # a damaged pickle can raise anything
+    except Exception as error:  # a damaged file can raise anything
         raise _damaged(path) from error
 
 
 def _damaged(path: Path) -> ValueError:
     return ValueError(
-        f"{path} is not a whole PyTorch checkpoint: it is damaged, incomplete or of another kind"
+        f"{path} is not a whole PyTorch checkpoint: it is damaged, incomplete or of another kind "
+        f"(if there is code in it, that is not run)"
     )

@@ -19,6 +19,7 @@ from lavin_dit.weights.files import (
     INDEX_FILE,
     SINGLE_FILE,
     WEIGHTS_FILE_PATTERN,
+    give_usual_permissions,
     shard_names,
 )
 
@@ -145,6 +146,7 @@ class ShardWriter:
             save_file(self._shard, path, metadata={"format": "pt"})
         except SafetensorError as error:
             raise OSError(f"cannot write weights into {self._directory}: {error}") from error
+        give_usual_permissions(path)
         _flush_to_disk(path)
         self._shard_paths.append(path)
         self._shard, self._shard_bytes = {}, 0

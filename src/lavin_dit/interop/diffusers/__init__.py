@@ -17,10 +17,8 @@ if _missing := [name for name in _NEEDED if find_spec(name) is None]:
     )
 
 from lavin_dit.interop.diffusers.models import JDiTModel, STVAEModel  # noqa: E402
-from lavin_dit.interop.diffusers.pipeline import (  # noqa: E402
-    LavinDiTDiffusionPipeline,
-    LavinDiTPipelineOutput,
-)
+from lavin_dit.interop.diffusers.output import LavinDiTPipelineOutput  # noqa: E402
+from lavin_dit.interop.diffusers.pipeline import LavinDiTDiffusionPipeline  # noqa: E402
 from lavin_dit.interop.diffusers.schedulers import (  # noqa: E402
     SchedulerSolver,
     check_scheduler,
