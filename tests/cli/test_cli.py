@@ -89,7 +89,7 @@ def test_predict_videos(models: Path, tmp_path: Path) -> None:
     frames = np.stack([picture(32, 48, seed=seed) for seed in range(3)])
     for half in ("input", "target"):
         save_clip(Clip(frames=frames), tmp_path / "pairs" / f"a_{half}.mp4")
-    save_clip(Clip(frames=frames, frames_per_second=8), tmp_path / "walk.mp4")
+    save_clip(Clip(frames=frames, frames_per_second=8.0), tmp_path / "walk.mp4")
     assert (
         run(
             "predict",
