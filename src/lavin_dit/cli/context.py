@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from lavin_dit.cli.inputs import check_context
 from lavin_dit.cli.model_options import ModelOptions
 from lavin_dit.cli.outputs import check_writable
 
@@ -36,6 +37,7 @@ class Build:
     def run(self) -> int:
         """Compile and save."""
         _check_output(self.output)
+        check_context(self.pairs)
         task = self.model.load().compile_context(
             self.pairs,
             num_context_pairs=self.num_context_pairs,

@@ -76,12 +76,13 @@ class Info:
     def _shape(self) -> "StepShape":
         from lavin_dit.jdit.cost import StepShape
         from lavin_dit.pipeline.fitting import CANVAS_MULTIPLE, canvas_for
+        from lavin_dit.st_vae.autoencoder import STVAE
 
         for name in ("pairs", "frames"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         canvas = canvas_for(self.height, self.width)
-        latent_frames = -(-(self.frames - 1) // 4) + 1
+        latent_frames = -(-(self.frames - 1) // STVAE.TEMPORAL_COMPRESSION) + 1
         return StepShape(
             condition_frames=(2 * self.pairs + 1) * latent_frames,
             target_frames=latent_frames,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from lavin_dit.cli.inputs import check_context, expand_queries
 from lavin_dit.cli.model_options import ModelOptions
 from lavin_dit.cli.outputs import check_writable, output_names
 
@@ -58,7 +59,7 @@ class Predict:
 
     def run(self) -> int:
         """Predict and save one after another."""
-        names = output_names(_expand(self.queries))
+        names = output_names(expand_queries(self.queries))
         check_writable(self.output)
         waiting = [query for query in names if self.overwrite or not self._exists(names[query])]
         if skipped := len(names) - len(waiting):
@@ -66,6 +67,7 @@ class Predict:
         if not waiting:
             return 0
         self._check_not_an_input(waiting)
+        check_context(self.context)
         predictions = self.model.load().stream(
             self._readable(waiting),
             context=self.context,
@@ -111,32 +113,3 @@ class Predict:
             except (ValueError, OSError) as error:
                 self._failures.append(str(error))
                 print(f"lavin: skipped: {error}", file=sys.stderr)
-
-
-def _expand(paths: Sequence[Path]) -> list[Path]:
-    """Replace folders by the images and videos in them.
-
-    Raises:
-        FileNotFoundError: If a path leads nowhere.
-        ValueError: If no query is left.
-    """
-    from lavin_dit.pipeline.clips import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-
-    if not paths:
-        raise ValueError("no queries: name images, videos or folders of them")
-    queries: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(
-                entry
-                for entry in path.iterdir()
-                if entry.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
-            )
-            if not inside:
-                raise ValueError(f"{path}: no images or videos in there")
-            queries += inside
-        elif path.exists():
-            queries.append(path)
-        else:
-            raise FileNotFoundError(f"{path}: no such file or folder")
-    return list(dict.fromkeys(queries))

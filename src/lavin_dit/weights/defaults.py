@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from lavin_dit.flow.solvers import SOLVERS
+
 Posterior = Literal["mode", "sample"]
 
 
@@ -40,6 +42,8 @@ class PipelineDefaults:
             )
         if self.posterior not in ("mode", "sample"):
             raise ValueError(f"posterior must be 'mode' or 'sample', got {self.posterior!r}")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
 
 
 RELEASED_DEFAULTS = PipelineDefaults(
@@ -51,4 +55,4 @@ RELEASED_DEFAULTS = PipelineDefaults(
     solver="euler",
     posterior="mode",
 )
-"""What the authors' command line uses, but for the posterior, which it samples (decision 4)."""
+"""What the authors' command line uses, but for the posterior, which it samples (decision 0006)."""
