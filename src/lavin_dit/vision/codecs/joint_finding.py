@@ -1,8 +1,7 @@
 """Finding the discs of a painted skeleton, and which person each belongs to.
 
-Solid discs are found among labels that borders cannot forge. A hidden joint's disc is only a thin
-ring around a black hole, too thin for such labels: it is found among the colours of single pixels,
-and the hole itself is the proof.
+Every pixel is taken for the nearest colour on its own. A disc is a shape: whatever the pixels of
+blurred borders look like, they do not fill one.
 """
 
 from dataclasses import dataclass, replace
@@ -10,14 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 
-from lavin_dit.vision.codecs.labelling import nearest_colour, read_labels
+from lavin_dit.vision.codecs.labelling import nearest_colour
 from lavin_dit.vision.codecs.palette import JOINT_COLOURS, PERSON_COLOURS
 
 _NUM_JOINTS = len(JOINT_COLOURS)
 _TABLE = np.concatenate([JOINT_COLOURS, PERSON_COLOURS])
-_LEAST_SHARE = 0.3  # of a disc's area that must be in sight
+_LEAST_SHARE = 0.2  # of a disc's area that must be in sight
 _STEP_PX = 0.25  # to which a disc's centre is searched
-_ECHO_PX = 2.0  # two holes are never so close
+_DARK_SHARE = 0.5  # of a joint's own brightness: less in the middle of its disc is a hole
+_DARK_LEVELS = 120.0  # brightness that no joint's colour stays under
+_ECHO_PX = 2.0  # two discs so close hide one another
 RING_PX = 2.0  # width of the ring in a person's colour around each disc
 
 
@@ -161,29 +162,29 @@ def _discs_of(labels: Int32[np.ndarray, "h w"], joint: int, disc: DiscShape) -> 
         own[(near.distance < disc.radius_px + 1.5) & (own > 0)] = 0
 
 
-def _has_hole(frame: Float32[np.ndarray, "h w 3"], x: float, y: float) -> bool:
-    """Whether the middle of a disc is closer to black than to any joint's colour."""
-    part = _around(frame.shape, x, y, 1)
-    share = np.clip(1 - part.distance, 0, 1)
-    colours = frame[part.rows, part.columns]
-    middle = np.sum(colours * share[..., None], axis=(0, 1)) / max(float(share.sum()), 1e-6)
-    return bool(np.linalg.norm(middle) < np.linalg.norm(JOINT_COLOURS - middle, axis=-1).min())
+def _has_hole(frame: Float32[np.ndarray, "h w 3"], joint: Joint) -> bool:
+    """Whether the middle of a disc is too dark for its own colour, and for any other joint's."""
+    part = _around(frame.shape, joint.x, joint.y, 1)
+    near = frame[part.rows, part.columns][part.distance < 1]
+    brightness = np.linalg.norm(near, axis=-1).min(initial=np.inf)
+    own = float(np.linalg.norm(JOINT_COLOURS[joint.index].astype(np.float32)))
+    return bool(brightness < min(_DARK_SHARE * own, _DARK_LEVELS))
 
 
 def _person_around(
     frame: Float32[np.ndarray, "h w 3"], joint: Joint, *, radius_px: float, people: tuple[int, ...]
 ) -> int:
-    """The person whose colour the ring around a disc has, however dim; -1 without a ring."""
+    """The person whose colour most of the ring around a disc has, however dim; -1 for none."""
     reach = int(np.ceil(radius_px + RING_PX)) + 1
     part = _around(frame.shape, joint.x, joint.y, reach)
-    inside = (part.distance > radius_px + 0.5) & (part.distance < radius_px + RING_PX)
+    inside = (part.distance > radius_px + 0.9) & (part.distance < radius_px + RING_PX)
     ring = frame[part.rows, part.columns][inside]
     coloured = nearest_colour(ring[None, None].astype(np.uint8), _TABLE)[0][0, 0] > _NUM_JOINTS
     if not people or coloured.sum() < _LEAST_SHARE * np.pi * radius_px:
         return -1
     palette = PERSON_COLOURS[list(people)].astype(np.float32)
-    likeness = palette @ ring[coloured].sum(axis=0) / np.linalg.norm(palette, axis=-1)
-    return people[int(np.argmax(likeness))]
+    likeness = ring[coloured] @ (palette / np.linalg.norm(palette, axis=-1, keepdims=True)).T
+    return people[int(np.argmax(np.bincount(np.argmax(likeness, axis=-1))))]
 
 
 def find_joints(
@@ -204,35 +205,39 @@ def find_joints(
     Returns:
         The joints of each frame.
     """
-    labels = read_labels(picture, _TABLE, min_area_px=int(np.ceil(solid.least_score)))
-    nearest, _ = nearest_colour(picture, _TABLE)
+    labels, _ = nearest_colour(picture, _TABLE)
     found: list[list[Joint]] = []
-    for number, frame in enumerate(picture.astype(np.float32)):
+    for own, frame in zip(labels, picture.astype(np.float32), strict=True):
+        candidates = [
+            replace(joint, hidden=disc.has_hole)
+            for disc in (solid, holed)
+            for index in range(_NUM_JOINTS)
+            for joint in _discs_of(own, index, disc)
+            if _has_hole(frame, joint) == disc.has_hole
+        ]
         joints: list[Joint] = []
-        for source, disc in ((labels[number], solid), (nearest[number], holed)):
-            candidates = [
-                joint
-                for index in range(_NUM_JOINTS)
-                for joint in _discs_of(source, index, disc)
-                if _has_hole(frame, joint.x, joint.y) == disc.has_hole
-            ]
-            if disc.has_hole:
-                candidates = _without_echoes(candidates)
-            for joint in candidates:
-                person = _person_around(frame, joint, radius_px=disc.radius_px, people=people)
-                joints.append(replace(joint, person=person, hidden=disc.has_hole))
+        for joint in _without_echoes(candidates, reach_px=holed.radius_px):
+            radius_px = holed.radius_px if joint.hidden else solid.radius_px
+            person = _person_around(frame, joint, radius_px=radius_px, people=people)
+            joints.append(replace(joint, person=person))
         found.append(joints)
     return found
 
 
-def _without_echoes(joints: list[Joint]) -> list[Joint]:
-    """Of joints that claim the same hole, the clearest.
+def _without_echoes(joints: list[Joint], *, reach_px: float) -> list[Joint]:
+    """The clearest of joints that claim the same place, the clearest first.
 
-    The edges of a ring are mixtures, which can look like a thinner ring of another joint.
+    The blurred edge of a disc is a mixture, which can look like a ring of another joint; and a
+    piece of a joint's ring can look like a solid disc of that joint.
     """
     kept: list[Joint] = []
     for joint in sorted(joints, key=lambda joint: -joint.score):
-        if all(np.hypot(joint.x - other.x, joint.y - other.y) > _ECHO_PX for other in kept):
+        for other in kept:
+            distance = np.hypot(joint.x - other.x, joint.y - other.y)
+            piece = joint.index == other.index and joint.hidden != other.hidden
+            if distance < (reach_px if piece else _ECHO_PX):
+                break
+        else:
             kept.append(joint)
     return kept
 

@@ -251,8 +251,9 @@ class KeypointCodec:
 
     @property
     def _holed(self) -> DiscShape:
-        """How a hidden joint is drawn: a pixel larger, so that a blur leaves a ring."""
-        return DiscShape(radius_px=self.disc_px + 1, hole_px=max(1.5, 0.4 * self.disc_px))
+        """How a hidden joint is drawn: larger, so that a blur leaves its ring three pixels."""
+        hole = max(1.5, 0.4 * self.disc_px)
+        return DiscShape(radius_px=max(hole + 3, self.disc_px), hole_px=hole)
 
     def _disc(self, visibility: int) -> DiscShape:
         """How a labelled joint is drawn."""

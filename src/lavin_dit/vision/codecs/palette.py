@@ -27,13 +27,14 @@ INSTANCE_COLOURS: UInt8[np.ndarray, "24 3"] = np.array(
     dtype=np.uint8,
 )  # fmt: skip
 
-# One colour per COCO joint: at least 84 levels from each other, from black and from the dim colours
-# that tell people apart.
+# One colour per COCO joint: at least 80 levels from each other, from black and from the dim colours
+# that tell people apart, and at least 50 levels from dimmed versions of each other, since a thin
+# ring on black is read dimmed. Found like the instance colours.
 JOINT_COLOURS: UInt8[np.ndarray, "17 3"] = np.array(
     [
-        [254, 249, 241], [62, 255, 254], [253, 245, 2], [84, 255, 170], [231, 254, 100],
-        [44, 8, 236], [239, 96, 2], [113, 108, 230], [255, 65, 175], [1, 151, 254], [255, 96, 255],
-        [0, 234, 100], [128, 124, 77], [1, 255, 0], [155, 57, 123], [59, 149, 121], [101, 254, 16],
+        [82, 90, 90], [0, 128, 253], [254, 125, 119], [101, 120, 255], [192, 149, 3],
+        [0, 255, 91], [255, 0, 0], [3, 208, 178], [255, 91, 0], [182, 254, 1], [255, 0, 175],
+        [0, 0, 255], [221, 17, 90], [87, 15, 233], [192, 4, 252], [0, 200, 0], [94, 236, 9],
     ],
     dtype=np.uint8,
 )  # fmt: skip
