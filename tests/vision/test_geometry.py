@@ -67,17 +67,25 @@ def test_linear_resizing_places_pixel_centres():
     np.testing.assert_allclose(narrow[0, 2, 1:-1], [4.5, 7.5], atol=1e-5)
 
 
+def test_shrinking_averages_instead_of_picking():
+    stripes = np.zeros((1, 6, 32), dtype=np.float32)
+    stripes[:, :, ::4] = 4
+    narrow = resize_linear(stripes, Size(height=6, width=8))
+    np.testing.assert_allclose(narrow[:, :, 1:-1], 1, atol=1e-5)
+
+
 def test_height_and_width_are_not_exchanged():
     values = field(7, 13)
     for resize in (resize_linear, resize_nearest, resize_maximum):
         assert resize(values, Size(height=3, width=17)).shape == (2, 3, 17)
 
 
-def test_unmeasured_pixels_do_not_leak():
+@pytest.mark.parametrize("width", [3, 7, 9, 10, 23])
+def test_unmeasured_pixels_do_not_leak(width):
     values = np.full((1, 8, 10), 2.0, dtype=np.float32)
     valid = np.ones(values.shape, dtype=bool)
     values[:, :, :4], valid[:, :, :4] = 1e6, False
-    resized, known = resize_measured(values, valid, Size(height=5, width=7))
+    resized, known = resize_measured(values, valid, Size(height=5, width=width))
     assert known.any()
     assert not known.all()
     np.testing.assert_allclose(resized[known], 2.0, rtol=1e-5)
