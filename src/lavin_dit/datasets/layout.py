@@ -1,5 +1,6 @@
 """Finding the files of a data set, with a message that helps when one is missing."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,6 +50,44 @@ def check_choice(value: str, choices: Sequence[str], *, what: str) -> str:
     if value not in choices:
         raise ValueError(f"{value!r} is not {what}; there are {', '.join(choices)}")
     return value
+
+
+def check_kinds(
+    kinds: Sequence[type[object]], choices: Sequence[type[object]], *, dataset: str
+) -> tuple[type[object], ...]:
+    """Check that a data set has the kinds of annotation asked for.
+
+    Args:
+        kinds: What the caller asked for.
+        choices: What there is.
+        dataset: Name of the data set.
+
+    Returns:
+        The kinds, each once.
+
+    Raises:
+        ValueError: If the data set does not have one of them.
+    """
+    for kind in kinds:
+        if kind not in choices:
+            names = ", ".join(choice.__name__ for choice in choices)
+            raise ValueError(f"{dataset} has no {kind.__name__}; it has {names}")
+    return tuple(dict.fromkeys(kinds))
+
+
+def file_names(folder: Path) -> set[str]:
+    """Names of the files in a folder, hidden ones aside.
+
+    Args:
+        folder: A folder that exists.
+
+    Returns:
+        The names, without asking the file system about each file.
+    """
+    with os.scandir(folder) as entries:
+        return {
+            entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()
+        }
 
 
 def _what_is_there(root: Path) -> str:
