@@ -137,7 +137,9 @@ CODECS = (
 )
 
 
-def measure(shape: ClipShape, *, num_things: int, num_scenes: int, seed: int) -> None:
+def measure(
+    shape: ClipShape, *, num_things: int, num_scenes: int, seed: int, strength: float
+) -> None:
     """Print one line per codec and error: mean, median, 99th percentile, worst."""
     generator = np.random.default_rng(seed)
     errors: dict[tuple[str, str], list[Any]] = {}
@@ -145,7 +147,13 @@ def measure(shape: ClipShape, *, num_things: int, num_scenes: int, seed: int) ->
         scene = random_scene(shape, generator=generator, num_things=num_things)
         for name, kind, codec, compare in CODECS:
             picture, key = codec.paint(scene[kind])
-            read = codec.read(degrade(picture, generator=generator), key=key)
+            degraded = degrade(
+                picture,
+                generator=generator,
+                noise_levels=6.0 * strength,
+                blur_px=0.7 * strength,
+            )
+            read = codec.read(degraded, key=key)
             for what, values in compare(scene[kind], read).items():
                 errors.setdefault((name, what), []).append(np.asarray(values, dtype=np.float64))
     print("| codec | error | mean | median | 99 % | worst |\n|---|---|---|---|---|---|")
@@ -165,6 +173,13 @@ if __name__ == "__main__":
     parser.add_argument("--things", type=int, default=24)
     parser.add_argument("--scenes", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--strength", type=float, default=1.0, help="of noise and blur")
     options = parser.parse_args()
     size = ClipShape(num_frames=options.frames, height=options.size[0], width=options.size[1])
-    measure(size, num_things=options.things, num_scenes=options.scenes, seed=options.seed)
+    measure(
+        size,
+        num_things=options.things,
+        num_scenes=options.scenes,
+        seed=options.seed,
+        strength=options.strength,
+    )

@@ -80,6 +80,20 @@ def test_touching_and_overlapping_boxes_are_read(name, corners, seed):
     assert iou(truth.corners_px, read.corners_px).min() > 0.95
 
 
+def test_lines_that_a_stronger_blur_has_dimmed_are_read():
+    truth = boxes([[12 + 31 * i, 20, 36 + 31 * i, 60 + 12 * i] for i in range(7)])
+    codec = BoxCodec()
+    for offset in (0, 7, 14, 17):
+        key = BoxKey(colours=tuple(range(offset, offset + 7)), classes=tuple(range(7)))
+        picture, _ = codec.paint(truth, key=key)
+        degraded = degrade(
+            picture, generator=np.random.default_rng(0), noise_levels=8.0, blur_px=1.0
+        )
+        read = codec.read(degraded, key=key)
+        assert read.present.all()
+        assert iou(truth.corners_px, read.corners_px).min() > 0.9
+
+
 def test_boxes_are_followed_through_a_clip_and_may_leave_it():
     corners = np.array([[[10 + 9 * t, 20, 60 + 9 * t, 70], [120, 90, 180, 150]] for t in range(4)])
     present = np.array([[True, True], [True, False], [True, True], [False, True]])

@@ -46,6 +46,16 @@ def test_joints_that_do_not_hide_each_other_are_read_to_a_fraction_of_a_pixel(vi
     assert error.mean() < 0.35
 
 
+def test_a_stronger_blur_loses_no_joint():
+    truth = keypoints([grid_person([30, 40], 1), grid_person([140, 40], 2)])
+    codec = KeypointCodec()
+    picture, key = codec.paint(truth)
+    generator = np.random.default_rng(0)
+    read = codec.read(degrade(picture, generator=generator, noise_levels=8.0, blur_px=1.0), key=key)
+    np.testing.assert_array_equal(read.visibility, truth.visibility)
+    assert np.linalg.norm(read.positions_px - truth.positions_px, axis=-1).max() < 1
+
+
 def test_unlabelled_joints_stay_unlabelled():
     positions, visibility = grid_person([30, 40])
     visibility[[0, 7, 16]] = 0

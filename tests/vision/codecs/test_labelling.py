@@ -20,6 +20,16 @@ def test_nearest_colour_is_by_distance():
     np.testing.assert_allclose(distance, [[[np.sqrt(122), np.sqrt(14), 90]]], rtol=1e-3)
 
 
+def test_dimmed_colours_are_themselves_where_asked():
+    picture = np.array([[[[130, 1, 0], [90, 2, 0], [30, 0, 1]]]], dtype=np.uint8)
+    colours = np.array([[250, 0, 0], [90, 0, 60]], dtype=np.uint8)
+    strict, _ = nearest_colour(picture, colours)
+    np.testing.assert_array_equal(strict, [[[2, 2, 0]]])
+    labels, distance = nearest_colour(picture, colours, dimmest=0.5)
+    np.testing.assert_array_equal(labels, [[[1, 1, 0]]])
+    np.testing.assert_allclose(distance, [[[1, np.hypot(35, 2), np.hypot(30, 1)]]], rtol=0.01)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_components_agree_with_opencv(seed):
     labels = np.random.default_rng(seed).integers(0, 3, (2, 23, 31))

@@ -4,6 +4,7 @@ import pytest
 from lavin_dit.vision.codecs.palette import (
     INSTANCE_COLOURS,
     JOINT_COLOURS,
+    LINE_COLOURS,
     PERSON_COLOURS,
     class_colours,
     colours_by_place,
@@ -32,11 +33,23 @@ def test_joint_colours_stay_apart():
         JOINT_COLOURS[:, None].astype(float) - PERSON_COLOURS[None].astype(float), axis=-1
     )
     assert between.min() >= 80
-    colours = JOINT_COLOURS.astype(float)
-    unit = colours / np.linalg.norm(colours, axis=-1, keepdims=True)
-    along = np.minimum(colours @ unit.T, np.linalg.norm(colours, axis=-1))
-    dimmed = np.linalg.norm(colours[:, None] - along[..., None] * unit[None], axis=-1)
-    assert dimmed[~np.eye(17, dtype=bool)].min() >= 50
+    assert dimmed_distance(JOINT_COLOURS, 0.0) >= 50
+
+
+def test_line_colours_stay_apart_when_dimmed():
+    assert len(LINE_COLOURS) == 24
+    assert least_distance(LINE_COLOURS) >= 85
+    assert dimmed_distance(LINE_COLOURS, 0.6) >= 65
+    assert (0.6 * np.linalg.norm(LINE_COLOURS.astype(float), axis=-1)).min() >= 95
+
+
+def dimmed_distance(table, dimmest):
+    """Smallest distance of a colour from another one, dimmed down to a share."""
+    colours = table.astype(float)
+    power = np.sum(colours**2, axis=-1)
+    share = np.clip(colours @ colours.T / power, dimmest, 1)
+    distance = np.linalg.norm(colours[:, None] - share[..., None] * colours, axis=-1)
+    return distance[~np.eye(len(table), dtype=bool)].min()
 
 
 def test_clearance_sees_a_midpoint():

@@ -12,10 +12,12 @@ from jaxtyping import Bool, Float32, Int, Int32, UInt8
 from lavin_dit.vision.codecs.box_tracing import trace_boxes
 from lavin_dit.vision.codecs.codec import check_frames, sealed
 from lavin_dit.vision.codecs.drawing import draw_box
-from lavin_dit.vision.codecs.instances import INSTANCE_ANCHORS
 from lavin_dit.vision.codecs.labelling import read_labels
-from lavin_dit.vision.codecs.palette import INSTANCE_COLOURS, colours_by_place
+from lavin_dit.vision.codecs.palette import LINE_COLOURS, colours_by_place, grid_anchors
 from lavin_dit.vision.geometry import ClipShape, Size, Window, clip_shape, to_levels
+
+_BOX_ANCHORS = grid_anchors(rows=4, columns=6)
+_DIMMEST = 0.6  # of a line's brightness that a blur leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +109,8 @@ class BoxKey:
         """Check that both lists belong together."""
         if len(self.colours) != len(self.classes):
             raise ValueError(f"{len(self.colours)} colours but {len(self.classes)} classes")
-        if any(not 0 <= colour < len(INSTANCE_COLOURS) for colour in self.colours):
-            raise ValueError(f"colours are 0 to {len(INSTANCE_COLOURS) - 1}, got {self.colours}")
+        if any(not 0 <= colour < len(LINE_COLOURS) for colour in self.colours):
+            raise ValueError(f"colours are 0 to {len(LINE_COLOURS) - 1}, got {self.colours}")
         if self.per_class and not (
             len(set(self.colours)) == len(set(self.classes)) == len(self.classes)
         ):
@@ -176,7 +178,7 @@ class BoxCodec:
         high = np.where(seen, boxes.corners_px, -np.inf)[..., 2:].max(axis=0)
         around = np.nan_to_num(np.concatenate([low, high], axis=-1), posinf=0, neginf=0)
         colours = colours_by_place(
-            around, anchors=INSTANCE_ANCHORS, width=boxes.size.width, height=boxes.size.height
+            around, anchors=_BOX_ANCHORS, width=boxes.size.width, height=boxes.size.height
         )
         return BoxKey(colours=_integers(colours), classes=_integers(boxes.classes))
 
@@ -209,7 +211,7 @@ class BoxCodec:
                         canvas[frame],
                         corners[frame, box],
                         line_px=float(self.line_px),
-                        colour=INSTANCE_COLOURS[colours[box]],
+                        colour=LINE_COLOURS[colours[box]],
                     )
         return to_levels(canvas), key
 
@@ -226,8 +228,10 @@ class BoxCodec:
             Without a key, or with one per class, outlines of one colour that do not touch are
             different boxes.
         """
-        used = sorted(set(range(len(INSTANCE_COLOURS)) if key is None else key.colours))
-        labels = read_labels(picture, INSTANCE_COLOURS[used], min_area_px=self.min_area_px)
+        used = sorted(set(range(len(LINE_COLOURS)) if key is None else key.colours))
+        labels = read_labels(
+            picture, LINE_COLOURS[used], min_area_px=self.min_area_px, dimmest=_DIMMEST
+        )
         tracks: list[_Track] = []
         for label, colour in enumerate(used, start=1):
             holders = _holders(key, colour)

@@ -15,6 +15,7 @@ from lavin_dit.vision.codecs.palette import JOINT_COLOURS, PERSON_COLOURS
 _NUM_JOINTS = len(JOINT_COLOURS)
 _TABLE = np.concatenate([JOINT_COLOURS, PERSON_COLOURS])
 _LEAST_SHARE = 0.2  # of a disc's area that must be in sight
+_DIMMEST = 0.6  # of a thin ring's brightness that a blur leaves
 _STEP_PX = 0.25  # to which a disc's centre is searched
 _DARK_SHARE = 0.5  # of a joint's own brightness: less in the middle of its disc is a hole
 _DARK_LEVELS = 120.0  # brightness that no joint's colour stays under
@@ -205,7 +206,7 @@ def find_joints(
     Returns:
         The joints of each frame.
     """
-    labels, _ = nearest_colour(picture, _TABLE)
+    labels, _ = nearest_colour(picture, _TABLE, dimmest=_DIMMEST)
     found: list[list[Joint]] = []
     for own, frame in zip(labels, picture.astype(np.float32), strict=True):
         candidates = [

@@ -17,13 +17,18 @@ _ROUNDS = 4  # of filling from two pixels away, before whole rows are filled
 
 
 def nearest_colour(
-    picture: UInt8[np.ndarray, "t h w 3"], colours: UInt8[np.ndarray, "k 3"]
+    picture: UInt8[np.ndarray, "t h w 3"],
+    colours: UInt8[np.ndarray, "k 3"],
+    *,
+    dimmest: float = 1.0,
 ) -> tuple[Int32[np.ndarray, "t h w"], Float32[np.ndarray, "t h w"]]:
     """The palette colour nearest to each pixel on its own.
 
     Args:
         picture: A painted clip.
         colours: The palette.
+        dimmest: Share of its brightness down to which a colour is still itself: a blur dims thin
+            shapes on black. 1 where shapes are wide.
 
     Returns:
         0 for black or 1 + the palette index; and the distance in levels.
@@ -31,9 +36,12 @@ def nearest_colour(
     table = with_black(colours)
     labels = np.empty(picture.shape[:3], dtype=np.int32)
     distance = np.empty(picture.shape[:3], dtype=np.float32)
+    power = np.sum(table**2, axis=-1)
     for index, frame in enumerate(picture.astype(np.float32)):
-        # |p - c|^2 without |p|^2, which is the same for all colours.
-        cost = np.sum(table**2, axis=-1) - 2 * (frame @ table.T)
+        along = frame @ table.T
+        # |p - s c|^2 without |p|^2, which is the same for all colours, at the best share s of c.
+        share = np.clip(along / np.maximum(power, 1), dimmest, 1)
+        cost = share * (share * power - 2 * along)
         labels[index] = np.argmin(cost, axis=-1)
         squared = cost.min(axis=-1) + np.sum(frame**2, axis=-1)
         distance[index] = np.sqrt(np.maximum(squared, 0))
@@ -183,6 +191,7 @@ def read_labels(
     colours: UInt8[np.ndarray, "k 3"],
     *,
     min_area_px: int,
+    dimmest: float = 1.0,
 ) -> Int32[np.ndarray, "t h w"]:
     """Label the pixels of a painting that an autoencoder has blurred and disturbed.
 
@@ -190,12 +199,13 @@ def read_labels(
         picture: A clip painted in palette colours on black.
         colours: The palette.
         min_area_px: Connected patches of fewer pixels are given to their surroundings.
+        dimmest: Share of its brightness down to which a colour is still itself.
 
     Returns:
         0 for black or 1 + the palette index.
     """
     table = with_black(colours)
-    nearest, distance = nearest_colour(picture, colours)
+    nearest, distance = nearest_colour(picture, colours, dimmest=dimmest)
     no_mixture = max(mixture_clearance(colours) - _NOISE_LEVELS, 0.0)
     trusted = _uniform(nearest) | (distance < no_mixture)
     labels = np.where(trusted, nearest, np.int32(-1))
