@@ -47,13 +47,13 @@ def read_photo(path: Path, *, name: str, size: Size | None = None) -> Rgb:
     return rgb
 
 
-def read_labels(path: Path, *, name: str, size: Size) -> Int32[np.ndarray, "h w"]:
+def read_labels(path: Path, *, name: str, size: Size | None = None) -> Int32[np.ndarray, "h w"]:
     """Read a label picture: the numbers of a palette, grey or 16-bit picture as they are.
 
     Args:
         path: A PNG of one channel.
         name: Name of the sample, for the error.
-        size: Size of the photo that it belongs to.
+        size: Size of the photo that it belongs to; not checked where None.
 
     Returns:
         The number of each pixel.
@@ -69,7 +69,7 @@ def read_labels(path: Path, *, name: str, size: Size) -> Int32[np.ndarray, "h w"
     labels = _decode(path, decode, name=name, what="label picture")
     if labels.ndim != 2:
         raise UnusableSampleError(name, "label picture has several channels")
-    if labels.shape != (size.height, size.width):
+    if size is not None and labels.shape != (size.height, size.width):
         raise UnusableSampleError(name, "photo and annotations differ in size")
     return labels
 
