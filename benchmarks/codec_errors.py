@@ -30,7 +30,7 @@ def depth_errors(truth: Depth, read: Depth) -> Errors:
     both = truth.valid & read.valid
     relative = np.abs(read.metres - truth.metres)[both] / truth.metres[both]
     return {
-        "mean |d - d'| / d": relative,
+        "relative error": relative,
         "validity wrong": (truth.valid != read.valid).ravel(),
     }
 
@@ -118,7 +118,7 @@ def edge_errors(truth: Edges, read: Edges) -> Errors:
 
 def rgb_errors(truth: Rgb, read: Rgb) -> Errors:
     """What the autoencoder's stand-in does to a photo."""
-    return {"mean |difference|, levels": np.abs(truth.pixels.astype(int) - read.pixels).ravel()}
+    return {"mean difference, levels": np.abs(truth.pixels.astype(int) - read.pixels).ravel()}
 
 
 CODECS = (
@@ -127,6 +127,7 @@ CODECS = (
     ("depth inverse", Depth, DepthCodec(curve="inverse"), depth_errors),
     ("normals", Normals, NormalCodec(), normal_errors),
     ("flow", Flow, FlowCodec(), flow_errors),
+    ("flow, linear", Flow, FlowCodec(power=1.0), flow_errors),
     ("mask", Mask, MaskCodec(), mask_errors),
     ("instances", Instances, InstanceCodec(), instance_errors),
     ("panoptic", Panoptic, PanopticCodec(), panoptic_errors),
