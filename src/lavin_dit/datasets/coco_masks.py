@@ -14,7 +14,7 @@ from lavin_dit.vision.geometry import Size
 
 
 def decode_segmentation(
-    segmentation: Sequence[Sequence[float]] | Mapping[str, Any], *, size: Size
+    segmentation: Sequence[Sequence[float | int]] | Mapping[str, Any], *, size: Size
 ) -> Bool[np.ndarray, "h w"]:
     """Pixels of an instance from its polygons or run lengths.
 

@@ -15,6 +15,7 @@ JsonObject = dict[str, Any]
 _CHUNK_BYTES = 1 << 22
 _DECODER = json.JSONDecoder()
 _BLANKS = " \t\r\n"
+_BEHIND_A_VALUE = (*_BLANKS, ",", ":", "]", "}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +63,17 @@ def stream_json(path: Path) -> Iterator[Piece]:
             reader.separator("}")
 
 
-def read_pieces(path: Path, places: list[tuple[int, int]]) -> list[JsonObject]:
-    """Read objects again whose places are known.
+def read_pieces(path: Path, places: list[tuple[int, int]]) -> list[Any]:
+    """Read pieces again whose places are known.
 
     Args:
         path: The file that :func:`stream_json` went through.
         places: Offset and length in bytes of each.
 
     Returns:
-        The objects, in the order asked for.
+        The parsed pieces, in the order asked for.
     """
-    pieces: list[JsonObject] = []
+    pieces: list[Any] = []
     with path.open("rb") as file:
         for offset, length in places:
             file.seek(offset)
@@ -110,8 +111,8 @@ class _Reader:
                 if not self._widen():
                     self._fail("a value")
                 continue
-            # A number at the end of the window may go on behind it.
-            if stop < len(self._text) or not self._widen():
+            # A number at the end of the window may go on behind it, as in 1.5 and 1.5e3.
+            if self._text[stop : stop + 1] in _BEHIND_A_VALUE or not self._widen():
                 break
         text = self._text[self._at : stop]
         if not text.isascii():
