@@ -1,11 +1,15 @@
 """Writing small files of the layouts that publishers ship."""
 
+import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
+
+from lavin_dit.datasets.tfrecord import masked_checksum
 
 
 @pytest.fixture
@@ -64,3 +68,57 @@ def frame_numbers():
         return [round((float(frame.mean()) - 10) / 5) for frame in rgb.pixels]
 
     return read
+
+
+def varint(value):
+    """An integer as protobuf writes it."""
+    value %= 1 << 64
+    octets = bytearray()
+    while value > 0x7F:
+        octets.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*octets, value])
+
+
+def field(number, data):
+    """A protobuf field of known length."""
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def feature(values):
+    """A ``tf.train.Feature``, from the definition of the message."""
+    if isinstance(values, list):
+        return field(1, b"".join(field(1, value) for value in values))
+    if values.dtype.kind == "f":
+        return field(2, field(1, values.astype("<f4").tobytes()))
+    return field(3, field(1, b"".join(map(varint, values.ravel().tolist()))))
+
+
+def example(features):
+    """A ``tf.train.Example``."""
+    entries = (
+        field(1, field(1, name.encode()) + field(2, feature(values)))
+        for name, values in features.items()
+    )
+    return field(1, b"".join(entries))
+
+
+@pytest.fixture
+def protobuf():
+    """How messages are written: ``varint``, ``field`` and ``example``."""
+    return SimpleNamespace(varint=varint, field=field, example=example)
+
+
+@pytest.fixture
+def write_tfrecord():
+    """Write examples, or raw records, into a TFRecord file."""
+
+    def write(path, records):
+        with path.open("wb") as file:
+            for record in records:
+                data = record if isinstance(record, bytes) else example(record)
+                header = struct.pack("<Q", len(data))
+                file.write(header + struct.pack("<I", masked_checksum(header)))
+                file.write(data + struct.pack("<I", masked_checksum(data)))
+
+    return write

@@ -37,7 +37,9 @@ EIGEN_CROP = Window(top=45, left=41, height=426, width=560)
 _FOCAL_PX = (518.85790117450188, 519.46961112127485)
 _CENTRE_PX = (325.58244941119034 - 0.5, 253.73616633400465 - 0.5)
 
-_LEAST_COSINE = 0.7  # 45 degrees
+# How well published normals must fit those computed from depth, as a mean cosine, and how much
+# better the same with other signs may fit by chance.
+_LEAST_COSINE, _NOISE = 0.7, 0.02
 
 _SPLITS = {"train": ("trainNdxs",), "test": ("testNdxs",), "all": ("trainNdxs", "testNdxs")}
 DepthSource = Literal["measured", "filled"]
@@ -121,16 +123,19 @@ class Nyuv2:
         published = _published_normals(path, name=name, size=filled.shape.size)
         both = computed.valid & published.valid
         one, other = computed.vectors[both], published.vectors[both]
+        if not len(one):
+            raise ValueError(f"{path} and the depth of its picture have no pixel in common")
         fits = {
-            signs: float(np.median(np.sum(one * (other * np.array(signs)), axis=-1)))
+            signs: float(np.mean(np.sum(one * (other * np.array(signs)), axis=-1)))
             for signs in product((1, -1), repeat=3)
         }
         best = max(fits, key=lambda signs: fits[signs])
-        if both.any() and fits[1, 1, 1] < _LEAST_COSINE:
+        fit = fits[1, 1, 1]
+        if fit < _LEAST_COSINE or fits[best] > fit + _NOISE:
             raise ValueError(
-                f"{path} does not fit the depth of its picture: half of the normals are more than "
-                f"45 degrees off; with signs {best} for x, y and z they would fit best, to a "
-                f"cosine of {fits[best]:.2f}"
+                f"{path} does not fit the depth of its picture: the mean cosine with the normals "
+                f"computed from it is {fit:.2f}; with signs {best} for x, y and z it would be "
+                f"{fits[best]:.2f}"
             )
 
 
