@@ -181,6 +181,27 @@ class ImageTask:
         return 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoTask:
+    """Mixed into tasks whose inputs and targets are clips of equal length.
+
+    Attributes:
+        num_frames: Number of frames: 1 + 4k, since the autoencoder takes 4 at a time after the
+            first.
+    """
+
+    num_frames: int = 13
+
+    def __post_init__(self) -> None:
+        """Check the length."""
+        check_num_frames(self.num_frames)
+
+    @property
+    def num_input_frames(self) -> int:
+        """As many as the target has."""
+        return self.num_frames
+
+
 class Ruleless:
     """Mixed into tasks whose pairs share nothing but the task."""
 
@@ -217,19 +238,17 @@ def check_sample(sample: Sample, task: AnyTask) -> None:
         )
 
 
-def check_num_frames(num_frames: int, *, task: str) -> None:
+def check_num_frames(num_frames: int) -> None:
     """Check the length of a video task's clips.
 
     Args:
         num_frames: Number of frames.
-        task: Name of the task, for the error.
 
     Raises:
-        ValueError: If it is not 1 + 4k for a k above 0: the autoencoder takes 4 frames at a time
-            after the first.
+        ValueError: If it is not 1 + 4k for a k above 0.
     """
     if num_frames < 5 or num_frames % 4 != 1:
-        raise ValueError(f"{task} takes clips of 5, 9, 13, ... frames, got {num_frames}")
+        raise ValueError(f"a video task takes clips of 5, 9, 13, ... frames, got {num_frames}")
 
 
 def discover_tasks() -> Mapping[str, AnyTask]:
