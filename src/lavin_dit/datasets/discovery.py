@@ -7,9 +7,12 @@ be registered: a new file is a new source.
 
 import ast
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 from lavin_dit.datasets.source import Source
+
+_INTERFACE = "source"  # holds Source, which is no source but what all have in common
 
 
 def class_name_of(module_name: str) -> str:
@@ -27,12 +30,14 @@ def source_names() -> tuple[str, ...]:
     for path in Path(__file__).parent.iterdir():
         code = path / "__init__.py" if path.is_dir() else path
         name = path.stem
-        if code.suffix == ".py" and code.exists() and _defines_class(code, class_name_of(name)):
+        if name == _INTERFACE or code.suffix != ".py" or not code.exists():
+            continue
+        if _defines_class(code, class_name_of(name)):
             found.append(name)
     return tuple(sorted(found))
 
 
-def source_class(name: str) -> type[Source]:
+def source_class(name: str) -> Callable[..., Source]:
     """The class of a source.
 
     Args:
@@ -47,7 +52,7 @@ def source_class(name: str) -> type[Source]:
     if name not in source_names():
         raise ValueError(f"there is no source {name!r}; there are {', '.join(source_names())}")
     module = importlib.import_module(f"lavin_dit.datasets.{name}")
-    found: type[Source] = getattr(module, class_name_of(name))
+    found: Callable[..., Source] = getattr(module, class_name_of(name))
     return found
 
 
