@@ -27,12 +27,12 @@ def draw_hole(
         generator: Source of all randomness.
 
     Returns:
-        True inside; never empty and never the whole frame, for frames of 4 x 4 pixels and more.
+        True inside; never empty and never the whole frame, for frames of 16 x 16 pixels and more.
 
     Raises:
         ValueError: If the frame is smaller.
     """
-    if min(size.height, size.width) < 4:
+    if min(size.height, size.width) < 16:
         raise ValueError(f"a frame of {size} is too small for a hole")
     if kind == "strokes":
         return _draw_strokes(size, generator)
