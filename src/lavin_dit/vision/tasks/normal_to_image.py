@@ -1,0 +1,52 @@
+"""Normal-to-image: from surface normals to a photo that could have them."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import UInt8
+
+from lavin_dit.vision.codecs.normals import NormalCodec, Normals
+from lavin_dit.vision.codecs.rgb import Rgb
+from lavin_dit.vision.results.pictures import PictureResult
+from lavin_dit.vision.sample import Sample
+from lavin_dit.vision.task import ImageTask, NothingToPaintError, Pair, Ruleless, check_sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalToImage(Ruleless, ImageTask):
+    """Paints a photo of given surface normals.
+
+    Invariance: none; any photo of those normals is right, so it is judged by its likeness.
+
+    Attributes:
+        codec: How normals are painted.
+
+    Source:
+        Paper, Table 4 and section B.2.
+    """
+
+    name: ClassVar[str] = "normal_to_image"
+    needs: ClassVar[tuple[type[object], ...]] = (Normals,)
+    held_out: ClassVar[bool] = False
+
+    codec: NormalCodec = field(default_factory=NormalCodec)
+
+    def render(
+        self, sample: Sample, *, rule: None = None, generator: np.random.Generator
+    ) -> Pair[None]:
+        """The normals in colour, and the photo; the generator is not drawn from."""
+        del rule, generator
+        check_sample(sample, self)
+        normals = sample[Normals]
+        if not normals.valid.any():
+            raise NothingToPaintError(sample.name, "no pixel has a surface normal")
+        picture, _ = self.codec.paint(normals)
+        return Pair(input=picture, target=sample.rgb.pixels, key=None)
+
+    def read(
+        self, picture: UInt8[np.ndarray, "t h w 3"], *, rule: None = None, key: None = None
+    ) -> PictureResult:
+        """The picture as it is."""
+        del rule, key
+        return PictureResult(annotation=Rgb(pixels=picture))
