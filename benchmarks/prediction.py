@@ -8,6 +8,7 @@ Usage: ``python benchmarks/prediction.py --preset nano --st-vae nano --size 128`
 from argparse import ArgumentParser
 
 import numpy as np
+import torch
 
 from lavin_dit import LavinDiTPipeline
 from record import record, time_side_by_side
