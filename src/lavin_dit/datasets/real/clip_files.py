@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from jaxtyping import UInt8
 
 from lavin_dit.datasets.real.catalogue import FILM_SECONDS
@@ -114,7 +115,7 @@ class ClipConverter:
         film = PurePosixPath(member.name).stem
         try:
             rate, thumbnails = _thumbnails(member.content)
-        except (av.FFmpegError, IndexError) as error:
+        except (FFmpegError, OSError, IndexError) as error:
             raise UnusableFileError("corrupt") from error
         start_s, stop_s = FILM_SECONDS.get(film, (0.0, float("inf")))
         first = round(start_s * rate)
@@ -153,13 +154,13 @@ class ClipConverter:
 
 def _decode(content: bytes) -> Iterator[av.VideoFrame]:
     """The frames of a film."""
-    with av.open(io.BytesIO(content)) as container:
+    with av.open(io.BytesIO(content), "r") as container:
         yield from container.decode(container.streams.video[0])
 
 
 def _thumbnails(content: bytes) -> tuple[Fraction, UInt8[np.ndarray, "t h w 3"]]:
     """Frames per second, and all frames small."""
-    with av.open(io.BytesIO(content)) as container:
+    with av.open(io.BytesIO(content), "r") as container:
         stream = container.streams.video[0]
         rate = stream.average_rate or Fraction(25)
         frames = [

@@ -1,0 +1,1 @@
+"""From samples to training batches: pseudo labels, episodes, augmentation, shards and loading."""
