@@ -1,0 +1,56 @@
+"""Entry point of ``lavin``: reads the command line, runs the verb, turns errors into one line."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Annotated, TypeAlias
+
+import tyro
+
+from lavin_dit.cli.context import Context
+from lavin_dit.cli.convert import Convert
+from lavin_dit.cli.info import Info
+from lavin_dit.cli.predict import Predict
+
+Verb: TypeAlias = (
+    Annotated[Predict, tyro.conf.subcommand("predict")]
+    | Annotated[Context, tyro.conf.subcommand("context")]
+    | Annotated[Convert, tyro.conf.subcommand("convert")]
+    | Annotated[Info, tyro.conf.subcommand("info")]
+)
+
+DESCRIPTION = "LaVin-DiT: a vision model that learns a task from example pairs."
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Words after ``lavin``; those of the process if None.
+
+    Returns:
+        Exit status: 0 for success, 1 if some of many inputs failed, 2 for bad input, 130 if
+        interrupted.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    verb = tyro.cli(
+        Verb,  # pyright: ignore[reportArgumentType] - a union is what it asks for
+        prog="lavin",
+        description=DESCRIPTION,
+        args=arguments,
+        config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes),
+    )
+    try:
+        return verb.run()
+    except (ValueError, OSError, TypeError) as error:
+        print(f"lavin: error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("lavin: interrupted; what was finished is kept", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""Options that every verb with a model shares."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from lavin_dit.pipeline.pipeline import LavinDiTPipeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """Which model, and where it computes."""
+
+    model: str
+    """Folder of a saved pipeline (see `lavin convert`), or a repository on the Hugging Face hub."""
+    device: str | None = None
+    """cpu, cuda, cuda:1 or mps; the best one of this machine if not given."""
+    dtype: Literal["float32", "bfloat16"] | None = None
+    """Precision; bfloat16 on CUDA and float32 elsewhere if not given."""
+    offload: Literal["none", "model", "block"] = "none"
+    """Keep on the device only the network at work, or only the J-DiT's block at work."""
+    tile_px: int | None = None
+    """Encode and decode large sizes in tiles of so many pixels."""
+
+    def load(self) -> "LavinDiTPipeline":
+        """Load the model.
+
+        Raises:
+            FileNotFoundError: If there is none.
+            ValueError: If it is damaged or the device is missing.
+        """
+        import torch
+
+        from lavin_dit.pipeline.pipeline import LavinDiTPipeline
+
+        dtype = None if self.dtype is None else getattr(torch, self.dtype)
+        pipeline = LavinDiTPipeline.from_pretrained(
+            self.model, device=self.device, dtype=dtype, offload=self.offload
+        )
+        pipeline.networks.tile_px = self.tile_px
+        return pipeline

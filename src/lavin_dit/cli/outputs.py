@@ -1,0 +1,37 @@
+"""Checks of where results go, made before any work is done."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder and try to write in it.
+
+    Raises:
+        OSError: If that fails.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder, prefix=".lavin-"):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f"{folder}: results can't be written there ({reason})") from error
+
+
+def output_names(queries: Sequence[Path]) -> Mapping[Path, str]:
+    """Name each query's result, without an ending.
+
+    Raises:
+        ValueError: If two queries would get one name.
+    """
+    names: dict[str, Path] = {}
+    for query in queries:
+        if query.stem in names:
+            raise ValueError(
+                f"{names[query.stem]} and {query} would both be written to {query.stem}: "
+                f"rename one, or predict them into different folders"
+            )
+        names[query.stem] = query
+    return {query: name for name, query in names.items()}

@@ -1,0 +1,1 @@
+"""J-DiT: the joint diffusion transformer, one velocity network for every vision task."""

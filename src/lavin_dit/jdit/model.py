@@ -1,0 +1,351 @@
+"""The joint diffusion transformer: the velocity of a noisy target, given clean condition clips.
+
+The condition is a run of latent clips: input and target of every context pair, then the query. All
+frames, the target's last, form one list; a token's position is its frame's index in that list, its
+patch row and its patch column. What marks a token as input or target of a pair is its place alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from lavin_dit.jdit.attention import KeyValue
+from lavin_dit.jdit.block import NUM_DROP_PATH_BRANCHES, BlockOutput, JDiTBlock, TokenStream
+from lavin_dit.jdit.config import JDiTConfig
+from lavin_dit.jdit.context_cache import ContextCache
+from lavin_dit.jdit.modulation import TimestepEmbedding, modulate
+from lavin_dit.jdit.normalisation import rms_norm
+from lavin_dit.jdit.patch_embedding import patchify, unpatchify
+from lavin_dit.jdit.rope import rotary_table
+
+
+class FinalLayer(nn.Module):
+    """Last norm, a scale from the time vector, and the projection to patches.
+
+    Source:
+        Not stated in the paper; the released code's.
+    """
+
+    def __init__(self, config: JDiTConfig) -> None:
+        """Create the projection and its modulation."""
+        super().__init__()
+        self.linear = nn.Linear(config.hidden_size, config.patch_dim)
+        self.adaLN_modulation = nn.Sequential(
+            nn.SiLU(), nn.Linear(config.hidden_size, config.hidden_size)
+        )
+
+    def forward(
+        self, hidden: Float[Tensor, "b n d"], time_vector: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b n patch_dim"]:
+        """Turn target tokens into velocity patches."""
+        scale = self.adaLN_modulation(time_vector)[:, None]
+        return self.linear(modulate(rms_norm(hidden), scale))
+
+
+def _linear_layers(module: nn.Module) -> Iterator[nn.Linear]:
+    return (layer for layer in module.modules() if isinstance(layer, nn.Linear))
+
+
+def _zero_bias(layer: nn.Linear) -> None:
+    if layer.bias is not None:  # pyright: ignore[reportUnnecessaryComparison]
+        nn.init.zeros_(layer.bias)
+
+
+class _Grid(NamedTuple):
+    frames: int
+    rows: int
+    cols: int
+
+
+class JDiT(nn.Module):
+    """Joint diffusion transformer.
+
+    Loads the released code's tensors by their own names. `forward` computes a velocity from
+    scratch in either context setting; `extend_context` and `denoise` split a causal model's work
+    into what is done once and what is done at every sampling step.
+
+    Attributes:
+        config: The architecture.
+        gradient_checkpointing: Recompute each block in the backward pass instead of storing its
+            activations.
+
+    Source:
+        Paper section 3.1.2; details that it leaves open follow the released code.
+    """
+
+    def __init__(self, config: JDiTConfig) -> None:
+        """Build the network with freshly initialised weights."""
+        super().__init__()
+        self.config = config
+        self.gradient_checkpointing = False
+        width = config.hidden_size
+        self.prompt_embed = nn.Parameter(torch.empty(1, width))
+        self.answer_embed = nn.Parameter(torch.empty(1, width))
+        self.cond_embedder = nn.Sequential(nn.Linear(config.patch_dim, width), nn.LayerNorm(width))
+        self.x_embedder = nn.Sequential(nn.Linear(config.patch_dim, width), nn.LayerNorm(width))
+        self.t_embedder = TimestepEmbedding(width)
+        self.blocks = nn.ModuleList([JDiTBlock(config) for _ in range(config.num_layers)])
+        self.final_layer = FinalLayer(config)
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw initial weights: the network starts out predicting zero velocity.
+
+        Args:
+            generator: Source of randomness; torch's default one if None.
+
+        Source:
+            Not stated in the paper; the release's: Xavier-uniform linear layers, normal(0.02) for
+            the timestep embedding and the type vectors, zero for all modulations and the output.
+        """
+        for layer in _linear_layers(self):
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            _zero_bias(layer)
+        for layer in _linear_layers(self.t_embedder):
+            nn.init.normal_(layer.weight, std=0.02, generator=generator)
+        for vector in (self.prompt_embed, self.answer_embed):
+            nn.init.normal_(vector, std=0.02, generator=generator)
+        silent: list[nn.Module] = [self.final_layer]
+        for block in self._blocks():
+            silent += [block.cond_modulation, block.x_modulation]
+        for module in silent:
+            for layer in _linear_layers(module):
+                nn.init.zeros_(layer.weight)
+                _zero_bias(layer)
+
+    def forward(
+        self,
+        noisy_target: Float[Tensor, "b c t h w"],
+        timestep: Float[Tensor, " b"],
+        condition: Float[Tensor, "b c s h w"],
+        *,
+        clip_frames: Sequence[int] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "b c t h w"]:
+        """Predict the velocity of the target.
+
+        Args:
+            noisy_target: Mixture of noise and normalised target latent.
+            timestep: Place on the path, in [0, 1], 0 being pure noise.
+            condition: Normalised latent frames of the context pairs and the query, in order.
+            clip_frames: Latent frames of each condition clip, in order; their sum is ``s``. A clip
+                per frame if None, which is right for images. Joint context does not need it.
+            generator: Source of drop path's randomness in training; torch's default one if None.
+
+        Returns:
+            Velocity, always float32.
+
+        Raises:
+            ValueError: If shapes do not belong together.
+        """
+        grid = self._check_pair(noisy_target, condition)
+        scales = self._drop_path_scales(noisy_target.shape[0], noisy_target.device, generator)
+        time = self.t_embedder(timestep)
+        clip_tokens, condition_time = None, time + self.prompt_embed
+        if self.config.context_attention == "causal":
+            clip_tokens = self._clip_tokens(clip_frames, condition)
+            condition_time = self.prompt_embed.expand_as(time)
+        condition_stream = self._stream(self.cond_embedder, condition, 0, condition_time)
+        target_stream = self._stream(
+            self.x_embedder, noisy_target, condition.shape[2], time + self.answer_embed
+        )
+        for index, block in enumerate(self._blocks()):
+            condition_stream, target_stream, _ = self._run(
+                block,
+                condition_stream,
+                target_stream,
+                clip_tokens=clip_tokens,
+                branch_scale=None if scales is None else scales[index],
+                update_condition=index < self.config.num_layers - 1,
+            )
+        return self._velocity(target_stream, grid)
+
+    def extend_context(
+        self,
+        cache: ContextCache | None,
+        condition: Float[Tensor, "b c s h w"],
+        *,
+        clip_frames: Sequence[int] | None = None,
+    ) -> ContextCache:
+        """Append condition clips to a causal model's context.
+
+        Only the new clips are computed. Appending one by one, or many at once, gives the same.
+
+        Args:
+            cache: The clips so far; None starts anew. A cache with a batch of 1 serves any batch.
+            condition: Normalised latent frames of the new clips.
+            clip_frames: Latent frames of each new clip; a clip per frame if None.
+
+        Raises:
+            ValueError: If the model has joint context, whose condition depends on the target, or if
+                shapes do not belong together.
+        """
+        self._check_causal()
+        grid = self._check_latent(condition, "condition")
+        clip_tokens = self._clip_tokens(clip_frames, condition)
+        if cache is not None:
+            self._check_cache(cache, grid, batch=condition.shape[0])
+        first_frame = 0 if cache is None else cache.num_frames
+        time_vector = self.prompt_embed.expand(condition.shape[0], -1)
+        stream = self._stream(self.cond_embedder, condition, first_frame, time_vector)
+        seen: list[KeyValue] = []
+        for index, block in enumerate(self._blocks()):
+            stream, _, in_this_block = self._run(
+                block,
+                stream,
+                None,
+                None if cache is None else cache.blocks[index],
+                clip_tokens=clip_tokens,
+                update_condition=index < self.config.num_layers - 1,
+            )
+            assert in_this_block is not None, "a block that is given a condition returns its keys"
+            seen.append(in_this_block)
+        return ContextCache(
+            blocks=tuple(seen),
+            num_frames=first_frame + grid.frames,
+            rows=grid.rows,
+            cols=grid.cols,
+        )
+
+    def denoise(
+        self,
+        noisy_target: Float[Tensor, "b c t h w"],
+        timestep: Float[Tensor, " b"],
+        cache: ContextCache,
+    ) -> Float[Tensor, "b c t h w"]:
+        """Predict the velocity of the target from a cached condition, the query included.
+
+        Args:
+            noisy_target: As in `forward`.
+            timestep: As in `forward`.
+            cache: From `extend_context`.
+
+        Returns:
+            Velocity, always float32; what `forward` returns for the same condition.
+
+        Raises:
+            ValueError: If the model has joint context, or the cache belongs to another batch, size
+                of picture or model.
+        """
+        grid = self._check_latent(noisy_target, "noisy_target")
+        self._check_causal()
+        self._check_cache(cache, grid, batch=noisy_target.shape[0])
+        stream = self._stream(
+            self.x_embedder,
+            noisy_target,
+            cache.num_frames,
+            self.t_embedder(timestep) + self.answer_embed,
+        )
+        for index, block in enumerate(self._blocks()):
+            _, stream, _ = self._run(block, None, stream, cache.blocks[index])
+        return self._velocity(stream, grid)
+
+    def _blocks(self) -> list[JDiTBlock]:
+        return [cast("JDiTBlock", block) for block in self.blocks]
+
+    def _run(
+        self,
+        block: JDiTBlock,
+        condition: TokenStream | None,
+        target: TokenStream | None,
+        past: KeyValue | None = None,
+        **settings: object,
+    ) -> BlockOutput:
+        """Call a block, storing its activations or not."""
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            call = partial(block, **settings)
+            return checkpoint(call, condition, target, past, use_reentrant=False)
+        return block(condition, target, past, **settings)
+
+    def _stream(
+        self, embedder: nn.Module, latent: Tensor, first_frame: int, time_vector: Tensor
+    ) -> TokenStream:
+        size = self.config.patch_size
+        table = rotary_table(
+            first_frame=first_frame,
+            grid=(latent.shape[2], latent.shape[3] // size, latent.shape[4] // size),
+            axes_dim=self.config.rope_axes_dim,
+            device=latent.device,
+        )
+        patches = patchify(latent, patch_size=size).to(self.prompt_embed.dtype)
+        return TokenStream(embedder(patches), time_vector, table)
+
+    def _velocity(self, stream: TokenStream | None, grid: _Grid) -> Tensor:
+        assert stream is not None, "a block that is given a target returns one"
+        patches = self.final_layer(stream.hidden, stream.time_vector).float()
+        return unpatchify(patches, grid=grid, patch_size=self.config.patch_size)
+
+    def _drop_path_scales(
+        self, batch: int, device: torch.device, generator: torch.Generator | None
+    ) -> Float[Tensor, "layers 4 b"] | None:
+        """Draw which branches of which samples to drop; survivors are scaled up to compensate."""
+        if not self.training or self.config.drop_path == 0.0:
+            return None
+        num_layers = self.config.num_layers
+        rates = torch.linspace(0.0, self.config.drop_path, num_layers, device=device)[:, None, None]
+        shape = (num_layers, NUM_DROP_PATH_BRANCHES, batch)
+        source_device = device if generator is None else generator.device
+        draws = torch.rand(shape, generator=generator, device=source_device).to(device)
+        return (draws >= rates).float() / (1.0 - rates)
+
+    def _clip_tokens(self, clip_frames: Sequence[int] | None, condition: Tensor) -> tuple[int, ...]:
+        frames, rows, cols = self._check_latent(condition, "condition")
+        clip_frames = (1,) * frames if clip_frames is None else tuple(clip_frames)
+        if sum(clip_frames) != frames or min(clip_frames, default=0) < 1:
+            raise ValueError(
+                f"clip_frames {clip_frames} must be positive and sum to the condition's "
+                f"{frames} latent frames"
+            )
+        return tuple(length * rows * cols for length in clip_frames)
+
+    def _check_latent(self, latent: Tensor, name: str) -> _Grid:
+        channels, size = self.config.latent_channels, self.config.patch_size
+        if latent.ndim != 5 or latent.shape[1] != channels or latent.shape[2] < 1:
+            raise ValueError(
+                f"{name} must be (batch, {channels}, frames, height, width) with at least one "
+                f"frame, got {tuple(latent.shape)}"
+            )
+        return _Grid(latent.shape[2], latent.shape[3] // size, latent.shape[4] // size)
+
+    def _check_pair(self, noisy_target: Tensor, condition: Tensor) -> _Grid:
+        grid = self._check_latent(noisy_target, "noisy_target")
+        self._check_latent(condition, "condition")
+        if noisy_target.shape[-2:] != condition.shape[-2:]:
+            raise ValueError(
+                f"noisy_target {tuple(noisy_target.shape)} and condition {tuple(condition.shape)} "
+                f"must have the same height and width"
+            )
+        if noisy_target.shape[0] != condition.shape[0]:
+            raise ValueError(
+                f"noisy_target {tuple(noisy_target.shape)} and condition {tuple(condition.shape)} "
+                f"must have the same batch"
+            )
+        return grid
+
+    def _check_causal(self) -> None:
+        if self.config.context_attention != "causal":
+            raise ValueError(
+                "this model has joint context attention: its condition depends on the noisy target "
+                "and the timestep, so it cannot be cached"
+            )
+
+    def _check_cache(self, cache: ContextCache, grid: _Grid, *, batch: int) -> None:
+        cached_batch = cache.blocks[0].keys.shape[0]
+        if cached_batch not in (1, batch):
+            raise ValueError(f"the cache holds a batch of {cached_batch}, the new latent {batch}")
+        if (cache.rows, cache.cols) != (grid.rows, grid.cols):
+            raise ValueError(
+                f"the cache holds frames of {cache.rows}x{cache.cols} patches, "
+                f"the new latent has {grid.rows}x{grid.cols}"
+            )
+        expected = (len(self.blocks), self.config.num_kv_heads, self.config.head_dim)
+        found = (len(cache.blocks), *cache.blocks[0].keys.shape[2:])
+        if found != expected:
+            raise ValueError(
+                f"the cache has {found} blocks, key-value heads and head size, the model {expected}"
+            )

@@ -1,0 +1,1 @@
+"""From pictures to pictures: reading, fitting, context, sampling and decoding."""

@@ -1,0 +1,136 @@
+"""From noise to a target latent, given context and query."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lavin_dit.flow.guidance import guide, null_condition
+from lavin_dit.flow.path import VelocityFunction
+from lavin_dit.flow.solvers import SOLVERS
+from lavin_dit.flow.timesteps import linear_quadratic_grid
+from lavin_dit.jdit.context_cache import ContextCache
+from lavin_dit.jdit.model import JDiT
+from lavin_dit.pipeline.compiled_task import CompiledTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingSettings:
+    """How to integrate.
+
+    Raises:
+        ValueError: If a number is out of range or the solver unknown.
+    """
+
+    num_steps: int
+    """Steps of the sampling grid."""
+    guidance_scale: float
+    """Strength of classifier-free guidance; 1 is none and costs half."""
+    solver: str
+    """Name of the solver."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.num_steps < 1:
+            raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
+        if not 0 <= self.guidance_scale < float("inf"):
+            raise ValueError(f"guidance_scale must not be negative, got {self.guidance_scale}")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
+
+
+def sample_target(
+    jdit: JDiT,
+    task: CompiledTask,
+    *,
+    query_latent: Float[Tensor, "b c q y x"],
+    noise: Float[Tensor, "b c s y x"],
+    settings: SamplingSettings,
+    on_step: Callable[[], object] | None = None,
+) -> Float[Tensor, "b c s y x"]:
+    """Sample the latents of the targets of a batch of queries.
+
+    Args:
+        jdit: The network.
+        task: Context, on the network's device.
+        query_latent: Normalised latents of the queries.
+        noise: Start of the path, one per query; its frames are the target's.
+        settings: How to integrate.
+        on_step: Called after every step.
+
+    Source:
+        Paper section 3.2 and algorithm 2, with time running from noise to latent.
+    """
+    return SOLVERS[settings.solver](
+        target_velocity(jdit, task, query_latent, guidance_scale=settings.guidance_scale),
+        noise=noise,
+        grid=linear_quadratic_grid(settings.num_steps).to(noise.device),
+        on_step=None if on_step is None else lambda _step: on_step(),
+    )
+
+
+def target_velocity(
+    jdit: JDiT,
+    task: CompiledTask,
+    query_latent: Float[Tensor, "b c q y x"],
+    *,
+    guidance_scale: float,
+) -> VelocityFunction:
+    """Make the velocity function of a batch of queries; what of the condition can be is computed.
+
+    Args:
+        jdit: The network.
+        task: Context, on the network's device.
+        query_latent: Normalised latents of the queries.
+        guidance_scale: Strength of classifier-free guidance; at 1 there is no second evaluation.
+
+    Raises:
+        ValueError: If the scale is negative or not finite.
+    """
+    conditional = _conditional_velocity(jdit, task, query_latent)
+    if guidance_scale == 1.0:
+        return conditional
+    unconditional = _unconditional_velocity(jdit, query_latent)
+    return guide(conditional, unconditional=unconditional, scale=guidance_scale)
+
+
+def _conditional_velocity(
+    jdit: JDiT, task: CompiledTask, query_latent: Float[Tensor, "b c q y x"]
+) -> VelocityFunction:
+    num_frames = query_latent.shape[2]
+    if task.cache is not None:
+        cache = extend_context(jdit, task.cache, query_latent, clip_frames=(num_frames,))
+        return lambda state, timestep: jdit.denoise(state, timestep, cache)
+    context = task.latent.to(query_latent.dtype).expand(query_latent.shape[0], -1, -1, -1, -1)
+    condition = torch.cat([context, query_latent], dim=2)
+    clip_frames = (*task.clip_frames, num_frames)
+    return lambda state, timestep: jdit(state, timestep, condition, clip_frames=clip_frames)
+
+
+def _unconditional_velocity(
+    jdit: JDiT, query_latent: Float[Tensor, "b c q y x"]
+) -> VelocityFunction:
+    condition = null_condition(query_latent)
+    clip_frames = (1, query_latent.shape[2])
+    if jdit.config.context_attention == "causal":
+        cache = extend_context(jdit, None, condition, clip_frames=clip_frames)
+        return lambda state, timestep: jdit.denoise(state, timestep, cache)
+    return lambda state, timestep: jdit(state, timestep, condition, clip_frames=clip_frames)
+
+
+def extend_context(
+    jdit: JDiT,
+    cache: ContextCache | None,
+    condition: Float[Tensor, "b c s y x"],
+    *,
+    clip_frames: Sequence[int],
+) -> ContextCache:
+    """Append clips to a causal model's context, never compiled.
+
+    It runs once per task or query, in ever new shapes: compiling it would cost more than it saves,
+    and use up the recompilations that the sampling step needs.
+    """
+    with torch.compiler.set_stance("force_eager"):
+        return jdit.extend_context(cache, condition, clip_frames=clip_frames)

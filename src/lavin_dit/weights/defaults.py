@@ -1,0 +1,58 @@
+"""The settings that a saved pipeline uses where its user gives none."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lavin_dit.flow.solvers import SOLVERS
+
+Posterior = Literal["mode", "sample"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineDefaults:
+    """How a checkpoint is meant to be used; kept beside its weights.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    height: int
+    """Working height in pixels."""
+    width: int
+    """Working width in pixels."""
+    num_context_pairs: int
+    """Context pairs taken from a folder that has more."""
+    num_steps: int
+    """Steps of the sampling grid. The release's ``--timesteps 20`` counts points: 19 steps."""
+    guidance_scale: float
+    """Strength of classifier-free guidance; 1 is none."""
+    solver: str
+    """Name of the solver."""
+    posterior: Posterior
+    """Whether pictures are encoded as their posterior's mode or as a sample of it."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("height", "width", "num_context_pairs", "num_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.guidance_scale < float("inf"):
+            raise ValueError(
+                f"guidance_scale must be a finite number of at least 0, got {self.guidance_scale}"
+            )
+        if self.posterior not in ("mode", "sample"):
+            raise ValueError(f"posterior must be 'mode' or 'sample', got {self.posterior!r}")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
+
+
+RELEASED_DEFAULTS = PipelineDefaults(
+    height=512,
+    width=512,
+    num_context_pairs=4,
+    num_steps=19,
+    guidance_scale=1.5,
+    solver="euler",
+    posterior="mode",
+)
+"""What the authors' command line uses, but for the posterior, which it samples (decision 0006)."""

@@ -1,0 +1,267 @@
+"""The command line as its users meet it, bad input included."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lavin_dit.cli.main import main
+from lavin_dit.pipeline.clips import Clip, load_clip, save_clip
+from lavin_dit.pipeline.compiled_task import CompiledTask
+from pictures import picture
+from random_networks import random_pipeline
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for setting in ("joint", "causal"):
+        random_pipeline(setting).save_pretrained(folder / setting)
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index, size in enumerate([(30, 41), (25, 25), (50, 20)]):
+        Image.fromarray(picture(*size, seed=index)).save(folder / f"photo{index}.png")
+    return folder
+
+
+def run(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+def error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that tells what went wrong."""
+    lines = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_help_answers_at_once_and_loads_no_network_library() -> None:
+    program = (
+        "import sys; from lavin_dit.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'numpy', 'PIL', 'av', 'diffusers'} & sys.modules.keys()"
+    )
+    start = time.perf_counter()
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "predict" in answer.stdout
+    assert time.perf_counter() - start < 5  # half a second at rest; this guards against a blunder
+
+
+@pytest.mark.parametrize("setting", ["joint", "causal"])
+def test_predict_a_folder_and_resume(
+    setting: str,
+    models: Path,
+    photos: Path,
+    pairs_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    words = ["predict", photos, "-c", pairs_folder, "-o", out, "--model", models / setting]
+    assert run(*words, "--device", "cpu", "--batch-size", 2) == 0
+    assert {p.name for p in out.iterdir()} == {"photo0.png", "photo1.png", "photo2.png"}
+    assert load_clip(out / "photo0.png").size == (30, 41)
+    first = load_clip(out / "photo1.png").frames.astype(int)
+    (out / "photo1.png").unlink()
+    (out / "photo2.png").write_bytes(b"mine")
+    capsys.readouterr()
+    assert run(*words, "--device", "cpu") == 0
+    assert "2 of 3 are already in" in capsys.readouterr().err
+    assert (out / "photo2.png").read_bytes() == b"mine"
+    assert np.abs(load_clip(out / "photo1.png").frames - first).max() <= 1
+    assert run(*words, "--device", "cpu", "--overwrite") == 0
+    assert (out / "photo2.png").read_bytes() != b"mine"
+
+
+def test_predict_videos(models: Path, tmp_path: Path) -> None:
+    frames = np.stack([picture(32, 48, seed=seed) for seed in range(3)])
+    for half in ("input", "target"):
+        save_clip(Clip(frames=frames), tmp_path / "pairs" / f"a_{half}.mp4")
+    save_clip(Clip(frames=frames, frames_per_second=8.0), tmp_path / "walk.mp4")
+    assert (
+        run(
+            "predict",
+            tmp_path / "walk.mp4",
+            "-c",
+            tmp_path / "pairs",
+            "-o",
+            tmp_path / "out",
+            "--model",
+            models / "causal",
+        )
+        == 0
+    )
+    assert (tmp_path / "out" / "walk.mp4").exists()
+
+
+def test_a_broken_query_is_passed_over_and_told(
+    models: Path,
+    photos: Path,
+    pairs_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (photos / "photo1.png").write_bytes(b"broken")
+    Image.new("RGB", (1, 9)).save(photos / "thin.png")
+    out = tmp_path / "out"
+    status = run("predict", photos, "-c", pairs_folder, "-o", out, "--model", models / "joint")
+    err = capsys.readouterr().err
+    assert status == 1
+    assert {p.name for p in out.iterdir()} == {"photo0.png", "photo2.png"}
+    assert "skipped" in err
+    assert "photo1.png: not an image" in err
+    assert "thin.png: height and width must be at least 2 pixels, got 9x1" in err
+    assert "2 of 4 queries could not be read" in err
+
+
+def test_build_append_and_use_a_compiled_task(
+    models: Path, photos: Path, pairs_folder: Path, tmp_path: Path
+) -> None:
+    task, more = tmp_path / "task.safetensors", tmp_path / "more"
+    model = ["--model", models / "causal"]
+    assert run("context", "build", pairs_folder, "-o", task, *model, "--num-context-pairs", 2) == 0
+    more.mkdir()
+    for half in ("input", "target"):
+        (pairs_folder / f"p0_{half}.png").rename(more / f"new_{half}.png")
+    assert run("context", "append", task, more, "-o", task, *model) == 0
+    assert CompiledTask.load(task).pair_names[-1] == "new"
+    out = tmp_path / "out"
+    assert run("predict", photos / "photo0.png", "-c", task, "-o", out, *model) == 0
+    assert (out / "photo0.png").exists()
+
+
+def test_info(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("info", "--height", 512, "--width", 500, "--pairs", 8) == 0
+    out = capsys.readouterr().out
+    for count in ("100,709,952", "935,095,360", "3,398,976,064", "215,583,907"):
+        assert count in out
+    assert "17,408 condition and 1,024 target tokens" in out
+    assert run("info", "--model", models / "causal") == 0
+    assert "causal" in capsys.readouterr().out
+
+
+def test_bad_words_are_answered_with_the_usage() -> None:
+    with pytest.raises(SystemExit) as caught:
+        run("predict", "a.png")
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--num-steps", 0], "num_steps must be at least 1, got 0"),
+        (["--device", "cuda:77"], "device cuda:77 was asked for"),
+        (["--context", "nowhere"], "nowhere: no such folder of context pairs"),
+        (["--model", "nowhere"], "no saved pipeline at nowhere"),
+        (["--num-context-pairs", 0], "num_context_pairs must be at least 1, got 0"),
+        (["--batch-size", 0], "batch_size must be at least 1, got 0"),
+        (["--height", 0], "height and width must be at least 1, got 0x48"),
+        (["--tile-px", 30], "tile_px"),
+    ],
+)
+def test_bad_settings_give_one_line_and_write_nothing(
+    words: list[object],
+    message: str,
+    models: Path,
+    photos: Path,
+    pairs_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = {"--context": pairs_folder, "--model": models / "joint", words[0]: words[1]}
+    flat = [word for item in settings.items() for word in item]
+    out = tmp_path / "out"
+    assert run("predict", photos, "-o", out, *flat) == 2
+    assert message in error_line(capsys)
+    assert not list(out.glob("*"))
+
+
+def test_sizes_that_are_no_multiples_of_16_are_fitted(
+    models: Path, photos: Path, pairs_folder: Path, tmp_path: Path
+) -> None:
+    words = ["-c", pairs_folder, "-o", tmp_path / "out", "--model", models / "joint"]
+    assert run("predict", photos / "photo0.png", *words, "--height", 37, "--width", 50) == 0
+    assert load_clip(tmp_path / "out" / "photo0.png").size == (30, 41)
+
+
+def test_queries_and_outputs_that_clash(
+    models: Path,
+    photos: Path,
+    pairs_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["-c", pairs_folder, "--model", models / "joint"]
+    before = (photos / "photo0.png").read_bytes()
+    assert run("predict", photos, *words, "-o", photos, "--overwrite") == 2
+    assert "lies in the output folder" in error_line(capsys)
+    assert (photos / "photo0.png").read_bytes() == before
+    Image.new("RGB", (9, 9)).save(photos / "photo0.jpg")
+    assert run("predict", photos, *words, "-o", tmp_path / "out") == 2
+    assert "would both be written to photo0" in error_line(capsys)
+    (tmp_path / "empty").mkdir()
+    assert run("predict", tmp_path / "empty", *words) == 2
+    assert "no images or videos in there" in error_line(capsys)
+    assert run("predict", tmp_path / "gone.png", *words) == 2
+    assert "gone.png: no such file or folder" in error_line(capsys)
+
+
+def test_an_output_folder_that_cannot_be_written(
+    models: Path,
+    photos: Path,
+    pairs_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    words = ["-c", pairs_folder, "--model", models / "joint", "-o", tmp_path / "file" / "out"]
+    assert run("predict", photos, *words) == 2
+    assert "results can't be written there" in error_line(capsys)
+    words = ["--model", models / "joint", "-o", tmp_path / "file" / "task.safetensors"]
+    assert run("context", "build", pairs_folder, *words) == 2
+    assert "results can't be written there" in error_line(capsys)
+    assert run("context", "build", pairs_folder, *words[:3], tmp_path / "task.bin") == 2
+    assert "must end in .safetensors" in error_line(capsys)
+
+
+def test_damaged_models(
+    models: Path,
+    photos: Path,
+    pairs_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def message() -> str:
+        words = ["-c", pairs_folder, "--model", tmp_path / "model", "-o", tmp_path / "out"]
+        assert run("predict", photos, *words) == 2
+        return capsys.readouterr().err
+
+    random_pipeline().save_pretrained(tmp_path / "model")
+    weights = tmp_path / "model" / "jdit" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    assert "model.safetensors" in message()
+    weights.write_bytes(whole)
+    config = tmp_path / "model" / "jdit" / "config.json"
+    text = config.read_text()
+    config.write_text(text.replace('"mlp_hidden_size": 128', '"mlp_hidden_size": 64'))
+    assert "misshaped" in message()
+    config.write_text(text.replace('"num_layers": 2', '"num_layers": 3'))
+    assert "missing" in message()
+    config.write_text(text.replace('"num_heads": 4', '"num_heads": "4"'))
+    assert "num_heads" in message()
+    config.write_text(text)
+    (tmp_path / "model" / "pipeline.json").unlink()
+    assert "it has no pipeline.json" in message()
