@@ -56,7 +56,8 @@ def render(
     num_frames = len(scene.arrays.cameras) - 2
     buffers = empty_buffers(num_frames, size.height, size.width)
     tiles = list_objects(scene.arrays, size=size)
-    _kernels("cpu").render_frames(scene.arrays, tiles, buffers, num_edge_samples)
+    edges = np.zeros((size.height, size.width), dtype=np.bool_)
+    _kernels("cpu").render_frames(scene.arrays, tiles, buffers, edges, num_edge_samples)
     return Rendering(rgb=develop(buffers.radiance, optics=optics), buffers=buffers)
 
 
@@ -84,9 +85,10 @@ def develop(
         optics.noise,
     )
     pictures = np.empty(radiance.shape, dtype=np.uint8)
+    scratch = np.empty_like(radiance[0])
     developing = _kernels("developing")
     for frame, (light, picture) in enumerate(zip(radiance, pictures, strict=True)):
-        developing.develop_frame(light, lens, optics.noise_seed + 97 * frame, picture)
+        developing.develop_frame(light, scratch, lens, optics.noise_seed + 97 * frame, picture)
     return pictures
 
 

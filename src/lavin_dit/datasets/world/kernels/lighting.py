@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from lavin_dit.datasets.world.arrays import EnvironmentLayout, MaterialLayout, SceneArrays
-from lavin_dit.datasets.world.kernels.compilation import kernel
+from lavin_dit.datasets.world.kernels.compilation import inlined_kernel, kernel
 from lavin_dit.datasets.world.kernels.intersection import normal_of
 from lavin_dit.datasets.world.kernels.noise import floor_of, fractal_noise, random_at, value_noise
 from lavin_dit.datasets.world.kernels.texturing import colour_of
@@ -76,7 +76,7 @@ def sky(scene: SceneArrays, direction: Vector) -> Vector:
     return colour
 
 
-@kernel
+@inlined_kernel
 def _openness(scene: SceneArrays, moment: int, part: int, point: Vector, normal: Vector) -> float:
     """Share of the sky that nearby parts leave free, taking each for a sphere."""
     free = 1.0
@@ -98,7 +98,7 @@ def _openness(scene: SceneArrays, moment: int, part: int, point: Vector, normal:
     return 0.2 + 0.8 * free
 
 
-@kernel
+@inlined_kernel
 def _gloss(scene: SceneArrays, material: int, normal: Vector, half: Vector) -> float:
     """Strength of the highlight of a lamp (Blinn and Phong's)."""
     row = scene.materials[material]
@@ -120,7 +120,7 @@ def _bumped(scene: SceneArrays, material: int, point: Vector, normal: Vector) ->
     return unit(along(normal, (x, y, z), -row[_BUMP] * 5.0))
 
 
-@kernel
+@inlined_kernel
 def _sunlight(
     scene: SceneArrays,
     moment: int,
@@ -142,7 +142,7 @@ def _sunlight(
     return cosine, to
 
 
-@kernel
+@inlined_kernel
 def _lamplight(
     scene: SceneArrays,
     moment: int,

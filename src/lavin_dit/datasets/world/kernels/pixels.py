@@ -6,6 +6,7 @@ import numpy as np
 
 from lavin_dit.datasets.world.arrays import (
     HIDDEN,
+    NOWHERE,
     OUTSIDE,
     VISIBLE,
     Buffers,
@@ -13,7 +14,7 @@ from lavin_dit.datasets.world.arrays import (
     SceneArrays,
     Tiles,
 )
-from lavin_dit.datasets.world.kernels.compilation import kernel
+from lavin_dit.datasets.world.kernels.compilation import inlined_kernel, kernel
 from lavin_dit.datasets.world.kernels.intersection import normal_of
 from lavin_dit.datasets.world.kernels.lighting import radiance
 from lavin_dit.datasets.world.kernels.noise import random_at
@@ -37,7 +38,7 @@ _FOCAL, _X, _Y = CameraLayout.FOCAL_PX, CameraLayout.CENTRE_X_PX, CameraLayout.C
 _SAME_DIRECTION = np.float32(0.85)  # cosine below which neighbours lie on different faces
 
 
-@kernel
+@inlined_kernel
 def _write_motion(
     scene: SceneArrays,
     tiles: Tiles,
@@ -66,8 +67,9 @@ def _write_motion(
         pose = scene.poses[moment, part]
         target = add(rotate_out(pose, local), place_of(pose))
         seen = rotate_in(camera, subtract(target, place_of(camera)))
-    code = OUTSIDE
+    code = NOWHERE
     if seen[2] < -1e-4:
+        code = OUTSIDE
         x = camera[_X] - camera[_FOCAL] * seen[0] / seen[2]
         y = camera[_Y] + camera[_FOCAL] * seen[1] / seen[2]
         buffers.flow[way, frame, row, column, 0] = x - np.float32(column) - 0.5
@@ -163,7 +165,7 @@ def sampled_colour(
     return total[0] / weights, total[1] / weights, total[2] / weights
 
 
-@kernel
+@inlined_kernel
 def lies_on_edge(buffers: Buffers, frame: int, row: int, column: int) -> bool:
     """Whether a pixel differs so much from a neighbour that one ray is not enough for it."""
     height, width = buffers.depth.shape[1], buffers.depth.shape[2]
@@ -179,7 +181,7 @@ def lies_on_edge(buffers: Buffers, frame: int, row: int, column: int) -> bool:
         there = buffers.radiance[frame, y, x]
         for channel in range(2):
             difference = abs(math.sqrt(here[channel]) - math.sqrt(there[channel]))
-            if difference > 0.02 + 0.12 * math.sqrt(here[channel] + there[channel]):
+            if difference > 0.03 + 0.18 * math.sqrt(here[channel] + there[channel]):
                 return True
         if part >= 0:
             a, b = buffers.normals[frame, row, column], buffers.normals[frame, y, x]
