@@ -86,7 +86,7 @@ class Coco:
             root: Folder that holds ``train2017`` and ``annotations``.
             split: ``train`` or ``val``.
             kinds: What to read of Boxes, Instances, Keypoints and Panoptic; with none, all photos.
-            cache: Folder that keeps the index for the next time; building it takes some ten seconds.
+            cache: Folder that keeps the index for the next time; building it takes ten seconds.
 
         Raises:
             LayoutError: If a file of the layout is missing.
