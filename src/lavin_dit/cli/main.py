@@ -11,10 +11,12 @@ from lavin_dit.cli.context import Context
 from lavin_dit.cli.convert import Convert
 from lavin_dit.cli.info import Info
 from lavin_dit.cli.predict import Predict
+from lavin_dit.cli.prepare import Prepare
 
 Verb: TypeAlias = (
     Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Context, tyro.conf.subcommand("context")]
+    | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )

@@ -5,6 +5,8 @@ of any function from a frame to numbers per pixel: a network in an ONNX file, or
 has, such as Depth Anything V2 or StableNormal run by their own code on local weights.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,10 +26,19 @@ from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.geometry import Size
 from lavin_dit.vision.sample import Sample
 
+_log = logging.getLogger(__name__)
+
 LabelType_co = TypeVar("LabelType_co", bound=Annotation, covariant=True)
 PixelFunction: TypeAlias = Callable[[UInt8[np.ndarray, "h w 3"]], Float32[np.ndarray, "h w c"]]
 # A depth that is known up to scale and shift spans these metres, as when a picture is read.
 _NEAR_M, _FAR_M = 1.0, 10.0
+# Between photos that ISNet separates cleanly (up to 0.12) and those that it strews with specks
+# (from 0.26), of eight that were looked at.
+_ISNET_UNSURE = 0.2
+
+
+class NoLabelError(ValueError):
+    """A labeller has no answer that is worth learning from."""
 
 
 @runtime_checkable
@@ -47,22 +58,34 @@ class Labeller(Protocol[LabelType_co]):
 
         Returns:
             An annotation of the clip's shape.
+
+        Raises:
+            NoLabelError: If it has no answer that is worth learning from.
         """
         ...
 
 
-def with_labels(sample: Sample, labellers: Sequence[Labeller[Annotation]]) -> Sample:
+def with_labels(
+    sample: Sample, labellers: Sequence[Labeller[Annotation]], *, refused: Counter[str]
+) -> Sample:
     """A sample with pseudo labels added to its annotations.
 
     Args:
         sample: Any sample. Kinds that it has already are left as they are: what was measured is
             worth more than what was guessed.
         labellers: What labels it.
+        refused: Counts the labellers that had no answer, by name and reason; each is logged.
 
     Returns:
         The sample with more annotations.
     """
-    made = [labeller.label(sample.rgb) for labeller in labellers]
+    made: list[Annotation] = []
+    for labeller in labellers:
+        try:
+            made.append(labeller.label(sample.rgb))
+        except NoLabelError as reason:
+            refused[f"{labeller.name}: {reason}"] += 1
+            _log.warning("sample %r is not labelled by %s: %s", sample.name, labeller.name, reason)
     new = tuple(annotation for annotation in made if type(annotation) not in sample.kinds)
     return replace(sample, annotations=(*sample.annotations, *new))
 
@@ -142,12 +165,13 @@ class DepthLabels:
             number, or metres that are not above 0.
 
         Raises:
-            ValueError: If the function gives another shape, or nothing finite.
+            ValueError: If the function gives another shape.
+            NoLabelError: If it gives nothing finite.
         """
         values = _fields(self.function, clip, channels=1, name=self.name)[..., 0]
         valid = np.isfinite(values)
         if not valid.any():
-            raise ValueError(f"{self.name} gives no finite value")
+            raise NoLabelError("no finite value")
         if self.quantity == "metres":
             valid &= values > 0
             return Depth(metres=np.where(valid, values, np.float32(1)), valid=valid)
@@ -206,11 +230,14 @@ class ForegroundLabels:
         name: What the function is.
         function: Gives one number for each pixel, of shape (h, w, 1).
         threshold: Number above which a pixel is foreground.
+        max_unsure: Share of pixels with a number between 0.1 and 0.9 above which the network has
+            no answer; 1 takes any.
     """
 
     name: str
     function: PixelFunction
     threshold: float = 0.5
+    max_unsure: float = 1.0
 
     def label(self, clip: Rgb) -> Mask:
         """Separate foreground from background.
@@ -223,8 +250,13 @@ class ForegroundLabels:
 
         Raises:
             ValueError: If the function gives another shape.
+            NoLabelError: If too many pixels are unsure, or none is foreground.
         """
         values = _fields(self.function, clip, channels=1, name=self.name)[..., 0]
+        if float(((values > 0.1) & (values < 0.9)).mean()) > self.max_unsure:
+            raise NoLabelError("foreground and background are not told apart")
+        if not (values > self.threshold).any():
+            raise NoLabelError("no foreground")
         return Mask(foreground=values > self.threshold)
 
 
@@ -286,7 +318,9 @@ def isnet_foreground(path: str | Path) -> ForegroundLabels:
         mean=(128.0, 128.0, 128.0),
         std=(256.0, 256.0, 256.0),
     )
-    return ForegroundLabels(name=f"ISNet ({Path(path).name})", function=network)
+    return ForegroundLabels(
+        name=f"ISNet ({Path(path).name})", function=network, max_unsure=_ISNET_UNSURE
+    )
 
 
 def focus_foreground(path: str | Path, *, threshold: float = 0.5) -> ForegroundLabels:
