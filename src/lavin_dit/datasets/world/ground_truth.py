@@ -179,9 +179,7 @@ def _keypoints(
     places, ahead = _projected(scene, joints)
     limit = np.array([shape.width, shape.height])
     inside = ahead & (places >= 0).all(axis=-1) & (places < limit).all(axis=-1)
-    moments = np.broadcast_to(
-        np.arange(1, frames + 1, dtype=np.int32)[:, None, None], inside.shape
-    )
+    moments = np.broadcast_to(np.arange(1, frames + 1, dtype=np.int32)[:, None, None], inside.shape)
     parts, distances = first_parts(
         scene.arrays,
         moments=moments.ravel(),
@@ -206,9 +204,7 @@ def _projected(
 ) -> tuple[Float64[np.ndarray, "t n joints 2"], Bool[np.ndarray, "t n joints"]]:
     """Places in the picture of points of the world, and whether they lie before the camera."""
     cameras = _cameras(scene)
-    local = np.einsum(
-        "tji,tnkj->tnki", cameras.rotations, points - cameras.places[:, None, None]
-    )
+    local = np.einsum("tji,tnkj->tnki", cameras.rotations, points - cameras.places[:, None, None])
     ahead = local[..., 2] < -1e-3
     depth = np.where(ahead, -local[..., 2], 1.0)
     flat = local[..., :2] * np.array([1.0, -1.0]) / depth[..., None]

@@ -32,7 +32,9 @@ def _texture(photo: UInt8[np.ndarray, "h w 3"] | Path | str) -> "np.ndarray":
     """One texture."""
     if isinstance(photo, np.ndarray):
         if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
-            raise ValueError(f"a photo is uint8 of shape (h, w, 3), got {photo.dtype} {photo.shape}")
+            raise ValueError(
+                f"a photo is uint8 of shape (h, w, 3), got {photo.dtype} {photo.shape}"
+            )
         picture = Image.fromarray(photo)
     else:
         with Image.open(photo) as file:

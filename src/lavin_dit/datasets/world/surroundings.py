@@ -31,7 +31,9 @@ def draw_room(looks: Looks, generator: np.random.Generator, *, radius_m: float) 
     same = generator.random() < 0.6
     walls = [material if same else looks.draw_broad(generator) for _ in range(num_walls)]
     return Room(
-        wall_distances_m=tuple(radius_m * float(f) for f in generator.uniform(1.05, 1.7, num_walls)),
+        wall_distances_m=tuple(
+            radius_m * float(f) for f in generator.uniform(1.05, 1.7, num_walls)
+        ),
         wall_angles_rad=tuple(map(float, angles)),
         height_m=float(generator.uniform(2.4, 3.8)),
         walls=tuple(walls),
@@ -92,7 +94,7 @@ def _day(generator: np.random.Generator) -> Environment:
     return Environment(
         sun_direction=sun,
         sun_colour=_triple(strength * np.array([1.0, 0.97 - 0.2 * low, 0.92 - 0.5 * low])),
-        sun_softness=float(generator.uniform(0.01, 0.06) if not overcast else 0.3),
+        sun_softness=float(generator.uniform(0.01, 0.06) if not overcast else 0.1),
         zenith=_triple(np.clip(zenith, 0.02, 1.0)),
         horizon=_triple(np.clip(horizon, 0.02, 1.2)),
         ground=_triple(ground),

@@ -30,7 +30,7 @@ from lavin_dit.vision.geometry import Size
 from lavin_dit.vision.sample import Sample
 
 _NUM_ATTEMPTS = 12
-_LEAST_COVERED = 0.06  # share of a frame that things must cover, on average
+_LEAST_COVERED = 0.08  # share of a frame that things must cover, on average
 _MOST_COVERED = 0.85  # share of a frame that one thing may cover
 _LEAST_CONTRAST = 12.0  # standard deviation of the levels of a picture
 _DEFAULT_SIZE = Size(height=128, width=128)

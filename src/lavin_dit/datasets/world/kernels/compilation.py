@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 import numpy as np
@@ -66,7 +66,8 @@ def _compiled(
     # Numba's cache watches a function's own file, not those of the functions that it calls.
     plain.__qualname__ += f"_{_SOURCES}"
     plain.__code__ = code.replace(co_consts=tuple(map(_single, code.co_consts)))
-    compiled = numba.njit(
+    njit: Any = numba.njit  # its type stubs know only a part of its settings
+    compiled = njit(
         fastmath=True, nogil=True, error_model="numpy", cache=True, _nrt=False, forceinline=inlined
     )(plain)
     return cast(Callable[Parameters, Result], compiled)

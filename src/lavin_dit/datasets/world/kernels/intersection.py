@@ -1,5 +1,8 @@
 """Where rays meet primitives, in the primitive's own frame."""
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np

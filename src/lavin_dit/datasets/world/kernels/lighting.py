@@ -1,5 +1,8 @@
 """Light: the sky, how surfaces answer it, and what arrives at the camera."""
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np
@@ -59,7 +62,7 @@ def sky(scene: SceneArrays, direction: Vector) -> Vector:
         reach = around[_CLOUD_FREQUENCY] / (height + 0.15)
         shape = fractal_noise((direction[0] * reach, direction[1] * reach, 0.5), seed, 4)
         share = clamped((shape - 1.0 + around[_CLOUDS]) * 4.0)
-        bright = max(max(colour[0], colour[1]), colour[2]) * 1.25 + 0.02
+        bright = max(colour[0], colour[1], colour[2]) * 1.25 + 0.02
         colour = mixed(colour, (bright, bright, bright), share)
     if around[_STARS] > 0.0:
         cell = scaled(direction, 90.0)

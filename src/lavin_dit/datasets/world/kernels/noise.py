@@ -3,6 +3,9 @@
 Numba widens the result of 32-bit integer arithmetic to 64 bits, so every step is cast back.
 """
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np

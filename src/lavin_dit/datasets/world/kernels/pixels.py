@@ -1,5 +1,8 @@
 """All that is known about one pixel, and its colour."""
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np
@@ -159,7 +162,7 @@ def sampled_colour(
             direction, _ = camera_ray(scene, moment, x, y)
             hit = nearest_hit_in_tile(scene, tiles, (moment, row, column), eye, direction)
             light = radiance(scene, moment, hit, eye, direction, (a, b))
-            weight = 1.0 / (1.0 + max(max(light[0], light[1]), light[2]))
+            weight = 1.0 / (1.0 + max(light[0], light[1], light[2]))
             total = along(total, light, weight)
             weights += weight
     return total[0] / weights, total[1] / weights, total[2] / weights

@@ -5,6 +5,9 @@ third lies over both. Where a pixel holds more than one period of a pattern, bot
 their means, so that distant floors do not glitter.
 """
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np
@@ -176,7 +179,7 @@ def colour_of(
     second = vector_at(row, _SECOND)
     if sharp <= 0.0:
         return mixed(first, second, 0.5)
-    if pattern == BRICKS or pattern == PLAID or pattern == ZIGZAG or pattern == RINGS:
+    if pattern in (BRICKS, PLAID, ZIGZAG, RINGS):
         u, v = _flattened(p, normal)
         second_share, third_share = _flat_shares(pattern, u, v, seed)
     else:

@@ -1,5 +1,8 @@
 """Which part of a scene a ray meets first, and whether it meets any."""
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np
