@@ -51,7 +51,7 @@ def test_canny_finds_the_step(clip):
     assert columns[1] <= {24, 25}
     assert set(np.unique(edges.strength)) == {0.0, 1.0}
     with pytest.raises(ValueError, match="low <= high"):
-        CannyEdges(low=10, high=5)
+        CannyEdges(low=10.0, high=5.0)
 
 
 def test_disparity_becomes_depth_by_convention(clip):

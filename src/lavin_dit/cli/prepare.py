@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lavin_dit.datasets.real.catalogue import Selection
-    from lavin_dit.datasets.real.manifest import Entry
+    from lavin_dit.datasets.real.clip_files import ShotEntry
+    from lavin_dit.datasets.real.photo_files import CutoutEntry, PhotoEntry
     from lavin_dit.datasets.real.preparation import Report
 
 EXIT_SOME_FAILED = 1
@@ -137,7 +138,9 @@ class Prepare:
         return self.verb.run()
 
 
-def _tell(output: Path, report: "Report[Entry]") -> int:
+def _tell(
+    output: Path, report: "Report[PhotoEntry] | Report[CutoutEntry] | Report[ShotEntry]"
+) -> int:
     """Say what there is now; 1 if a package could not be had."""
     splits = Counter(entry.split for entry in report.entries)
     terms = Counter(entry.terms for entry in report.entries)

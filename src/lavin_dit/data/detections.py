@@ -67,8 +67,8 @@ class OnnxBoxes:
             Boxes, linked from frame to frame; those without area are left out.
         """
         scale = np.array([clip.shape.width, clip.shape.height] * 2, dtype=np.float32)
-        corners: list[Float32[np.ndarray, "n 4"]] = []
-        classes: list[Int32[np.ndarray, " n"]] = []
+        corners: list[Float32[np.ndarray, "_ 4"]] = []
+        classes: list[Int32[np.ndarray, " _"]] = []
         for frame in clip.pixels:
             entry = _entry(self._session, frame, self.input_size)
             raw, kinds, scores = self._session.run(list(self.outputs), entry)
@@ -159,9 +159,9 @@ class OnnxPose:
 
 
 def link(
-    corners: Sequence[Float32[np.ndarray, "n 4"]],
-    classes: Sequence[Int32[np.ndarray, " n"]] | None,
-) -> list[Int32[np.ndarray, " n"]]:
+    corners: Sequence[Float32[np.ndarray, "_ 4"]],
+    classes: Sequence[Int32[np.ndarray, " _"]] | None,
+) -> list[Int32[np.ndarray, " _"]]:
     """Link boxes of frame after frame into tracks, the best overlaps first.
 
     Args:
@@ -171,7 +171,7 @@ def link(
     Returns:
         The number of the track of each box, from 0.
     """
-    tracks: list[Int32[np.ndarray, " n"]] = []
+    tracks: list[Int32[np.ndarray, " _"]] = []
     num_tracks = 0
     for frame, own in enumerate(corners):
         numbers = np.full(len(own), -1, dtype=np.int32)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -20,6 +20,7 @@ IMAGENET_MEAN: Numbers = (123.675, 116.28, 103.53)
 IMAGENET_STD: Numbers = (58.395, 57.12, 57.375)
 
 
+@runtime_checkable
 class Port(Protocol):
     """An input or output of a network."""
 
@@ -34,6 +35,7 @@ class Port(Protocol):
         ...
 
 
+@runtime_checkable
 class Session(Protocol):
     """What is used of an onnxruntime session."""
 

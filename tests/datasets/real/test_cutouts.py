@@ -165,7 +165,7 @@ def test_without_cutouts_that_may_train_it_is_said_why(tmp_path, roots, cache, s
 
 @pytest.mark.parametrize(
     "options",
-    [{"num_things": (0, 2)}, {"extent": (0.5, 0.2)}, {"max_speed": -1}, {"scenes_per_photo": 0}],
+    [{"num_things": (0, 2)}, {"extent": (0.5, 0.2)}, {"max_speed": -1.0}, {"scenes_per_photo": 0}],
 )
 def test_rules_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match="must"):
