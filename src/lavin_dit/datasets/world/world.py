@@ -16,7 +16,7 @@ from lavin_dit.datasets.world.looks import Looks
 from lavin_dit.datasets.world.packing import Photos, pack
 from lavin_dit.datasets.world.photos import load_photos
 from lavin_dit.datasets.world.physics import simulate
-from lavin_dit.datasets.world.renderer import render
+from lavin_dit.datasets.world.renderer import Device, render
 from lavin_dit.datasets.world.sampling import draw_scene
 from lavin_dit.datasets.world.spec import SceneSpec
 from lavin_dit.vision.codecs.boxes import Boxes
@@ -56,6 +56,7 @@ class World:
         size: Size = _DEFAULT_SIZE,
         length: int = 100_000,
         photos: Sequence[UInt8[np.ndarray, "h w 3"] | Path | str] = (),
+        device: Device = "cpu",
     ) -> None:
         """Choose what is made up.
 
@@ -66,6 +67,7 @@ class World:
             length: Number of samples.
             photos: Pictures that surfaces show besides the made-up patterns, as sRGB arrays or
                 files. Give each split its own.
+            device: Where rays are cast, "cpu" or "cuda".
 
         Raises:
             ValueError: If a setting is out of range.
@@ -79,6 +81,7 @@ class World:
         self.num_frames = num_frames
         self.size = size
         self._length = length
+        self._device: Device = device
         self._photos: Photos | None = load_photos(photos) if photos else None
 
     @property
@@ -189,7 +192,7 @@ class World:
         """
         trajectory = simulate(spec)
         scene = pack(spec, trajectory, size=self.size, photos=self._photos)
-        rendering = render(scene, size=self.size, optics=spec.optics)
+        rendering = render(scene, size=self.size, optics=spec.optics, device=self._device)
         return label(spec, scene, trajectory, rendering)
 
     def _name_of(self, index: int) -> str:
