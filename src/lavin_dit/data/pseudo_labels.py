@@ -33,7 +33,7 @@ PixelFunction: TypeAlias = Callable[[UInt8[np.ndarray, "h w 3"]], Float32[np.nda
 # A depth that is known up to scale and shift spans these metres, as when a picture is read.
 _NEAR_M, _FAR_M = 1.0, 10.0
 # Between photos that ISNet separates cleanly (up to 0.12) and those that it strews with specks
-# (from 0.26), of eight that were looked at.
+# (from 0.26), of eight.
 _ISNET_UNSURE = 0.2
 
 

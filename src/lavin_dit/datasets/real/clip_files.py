@@ -8,7 +8,7 @@ import io
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
@@ -86,14 +86,9 @@ class ClipConverter:
     @property
     def settings(self) -> Mapping[str, int | float]:
         """The size, and when a change is a cut."""
-        rule = self.rule
         return {
             "max_side": self.max_side,
-            "least_change": rule.least_change,
-            "standing_out": rule.standing_out,
-            "large_change": rule.large_change,
-            "changed_colours": rule.changed_colours,
-            "min_frames": rule.min_frames,
+            **asdict(self.rule),
         }
 
     def remember(self, entry: ShotEntry) -> None:
