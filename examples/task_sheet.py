@@ -5,6 +5,7 @@ an autoencoder would before it is read. Of clips, the middle frame is shown.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,8 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
 from lavin_dit.vision.codecs.boxes import Boxes
-from lavin_dit.vision.codecs.codec import Annotation
 from lavin_dit.vision.codecs.degradation import degrade
-from lavin_dit.vision.codecs.keypoints import Keypoints
+from lavin_dit.vision.codecs.keypoints import KeypointCodec, Keypoints
 from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.geometry import ClipShape
@@ -42,10 +42,9 @@ def draw_scene(task: AnyTask, shape: ClipShape, generator: np.random.Generator) 
     if not posed:
         return scene
     # The figures of a random scene are not in its picture: draw them, so that the row makes sense.
-    people, _ = task.codec.paint(scene[Keypoints])  # pyright: ignore
+    people, _ = KeypointCodec().paint(scene[Keypoints])
     pixels = np.where(people > 0, people // 2 + 96, scene.rgb.pixels // 2).astype(np.uint8)
-    annotations: tuple[Annotation, ...] = scene.annotations
-    return Sample(rgb=Rgb(pixels=pixels), annotations=annotations, name=scene.name)
+    return replace(scene, rgb=Rgb(pixels=pixels))
 
 
 def draw_cells(
