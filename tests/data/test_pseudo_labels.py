@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lavin_dit.data import onnx_network
+from lavin_dit.data.networks import depth_anything_v2, focus_foreground, isnet_foreground
 from lavin_dit.data.pseudo_labels import (
     CannyEdges,
     DepthLabels,
@@ -14,9 +15,6 @@ from lavin_dit.data.pseudo_labels import (
     Labeller,
     NoLabelError,
     NormalLabels,
-    depth_anything_v2,
-    focus_foreground,
-    isnet_foreground,
     with_labels,
 )
 from lavin_dit.vision.codecs.depth import Depth

