@@ -31,6 +31,7 @@ from lavin_dit.datasets.world.kernels.vectors import (
     add,
     along,
     dot,
+    larger,
     place_of,
     rotate_in,
     rotate_out,
@@ -162,7 +163,7 @@ def sampled_colour(
             direction, _ = camera_ray(scene, moment, x, y)
             hit = nearest_hit_in_tile(scene, tiles, (moment, row, column), eye, direction)
             light = radiance(scene, moment, hit, eye, direction, (a, b))
-            weight = 1.0 / (1.0 + max(light[0], light[1], light[2]))
+            weight = 1.0 / (1.0 + larger(larger(light[0], light[1]), light[2]))
             total = along(total, light, weight)
             weights += weight
     return total[0] / weights, total[1] / weights, total[2] / weights

@@ -27,6 +27,7 @@ from lavin_dit.datasets.world.kernels.vectors import (
     clamped,
     mixed,
     scaled,
+    smaller,
     vector_at,
 )
 from lavin_dit.datasets.world.patterns import (
@@ -137,7 +138,7 @@ def _photo_texel(scene: SceneArrays, photo: int, u: float, v: float) -> Vector:
     x, y = abs(fraction_of(u * 0.5) * 2.0 - 1.0), abs(fraction_of(v * 0.5) * 2.0 - 1.0)
     last = np.float32(side - 1)
     x, y = x * last, y * last
-    column, row = min(floor_of(x), side - 2), min(floor_of(y), side - 2)
+    column, row = smaller(floor_of(x), side - 2), smaller(floor_of(y), side - 2)
     a, b = x - np.float32(column), y - np.float32(row)
     texels = scene.photos[photo]
     upper = mixed(vector_at(texels[row, column], 0), vector_at(texels[row, column + 1], 0), a)
