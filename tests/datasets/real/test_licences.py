@@ -5,7 +5,7 @@ import pytest
 from lavin_dit.datasets.real.licences import LicenceFile, terms_of
 
 DEBIAN = """\
-Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Format: 1.0
 
 Files: *
 Copyright: 2002 Everybody
