@@ -1,4 +1,4 @@
-"""``lavin prepare``: write any source as tar shards, and fetch the sources that can be had freely."""
+"""``lavin prepare``: write any source as tar shards, and fetch those sources that are free."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -120,9 +120,9 @@ class Prepare:
     packages and written as plain files, each with its licence.
     """
 
-    name: tyro.conf.Positional[str]
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
     """Source, such as world, coco or photos."""
-    root: tyro.conf.Positional[Path | None] = None
+    root: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="[FOLDER]")] = None
     """Folder of the source; docs/data.md says what it holds. The synthetic world has none."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder to write to; one that an earlier run began is gone on with."""
@@ -166,10 +166,8 @@ class _Bar:
 def _tell(output: Path, report: "PrepareReport", part: "Part") -> None:
     """Say what there is now."""
     which = f" of part {part.number}/{part.count}" if part.count > 1 else ""
-    print(
-        f"{output}: {report.num_samples:,} samples in {report.written + report.kept} shards{which}, "
-        f"{report.kept} of them from before{_reasons(report.skipped)}"
-    )
+    shards = f"{report.written + report.kept} shards{which}, {report.kept} of them from before"
+    print(f"{output}: {report.num_samples:,} samples in {shards}{_reasons(report.skipped)}")
     if report.missing:
         print(f"{report.missing} of {report.num_shards} shards are missing: run the other parts")
 

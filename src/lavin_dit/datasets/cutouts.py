@@ -79,6 +79,7 @@ class Cutouts:
     """
 
     name = "cutouts"
+    class_names = CLASS_NAMES
 
     def __init__(
         self,
