@@ -1,6 +1,5 @@
 import json
 
-import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +11,8 @@ from lavin_dit.vision.codecs.flow import Flow
 from lavin_dit.vision.codecs.instances import Instances
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.geometry import ClipShape
+
+cv2 = pytest.importorskip("cv2", reason="the extra data is not installed")
 
 FRAMES, HEIGHT, WIDTH = 3, 16, 24
 FOCAL, SENSOR = 35.0, 32.0

@@ -1,10 +1,8 @@
 import sys
 
-import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.io import savemat
 
 from lavin_dit.datasets.layout import LayoutError
 from lavin_dit.datasets.nyuv2 import EIGEN_CROP, Nyuv2
@@ -12,6 +10,9 @@ from lavin_dit.datasets.source import UnusableSampleError
 from lavin_dit.vision.codecs.depth import Depth
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.geometry import ClipShape, Size
+
+h5py = pytest.importorskip("h5py", reason="the extra data is not installed")
+savemat = pytest.importorskip("scipy.io", reason="the extra data is not installed").savemat
 
 HEIGHT, WIDTH, NUMBER = 36, 48, 4
 

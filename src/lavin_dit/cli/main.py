@@ -10,13 +10,19 @@ import tyro
 from lavin_dit.cli.context import Context
 from lavin_dit.cli.convert import Convert
 from lavin_dit.cli.info import Info
+from lavin_dit.cli.look import Look
 from lavin_dit.cli.predict import Predict
+from lavin_dit.cli.prepare import Prepare
+from lavin_dit.cli.tasks import Tasks
 
 Verb: TypeAlias = (
     Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Context, tyro.conf.subcommand("context")]
+    | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Info, tyro.conf.subcommand("info")]
+    | Annotated[Tasks, tyro.conf.subcommand("tasks")]
+    | Annotated[Look, tyro.conf.subcommand("look")]
 )
 
 DESCRIPTION = "LaVin-DiT: a vision model that learns a task from example pairs."
@@ -44,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         return verb.run()
-    except (ValueError, OSError, TypeError) as error:
+    except (ValueError, OSError, TypeError, ImportError) as error:
         print(f"lavin: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:

@@ -78,7 +78,7 @@ class Coco:
         *,
         split: str = "train",
         kinds: Sequence[type[object]] = (Boxes, Instances),
-        cache: Path | None = None,
+        cache: Path | str | None = None,
     ) -> None:
         """Read the index.
 
@@ -86,7 +86,7 @@ class Coco:
             root: Folder that holds ``train2017`` and ``annotations``.
             split: ``train`` or ``val``.
             kinds: What to read of Boxes, Instances, Keypoints and Panoptic; with none, all photos.
-            cache: Folder that keeps the index for the next time; building it takes half a minute.
+            cache: Folder that keeps the index for the next time; building it takes ten seconds.
 
         Raises:
             LayoutError: If a file of the layout is missing.
@@ -108,7 +108,7 @@ class Coco:
                 verdict=_VERDICTS[part],
                 purpose=part,
                 needs_box=part == "instances",
-                cache=cache,
+                cache=None if cache is None else Path(cache),
             )
             self.skipped.update(self._indices[part].skipped)
         if Panoptic in self.kinds:

@@ -2,8 +2,8 @@
 
 The index holds numbers, not annotations: what an annotation says about pixels is read from the
 JSON file again when its sample is read. For COCO's 860 thousand instances it takes about 30 MB,
-for the 25 million boxes of Objects365 about 900 MB. Building it parses the file once (tens of
-seconds, minutes for Objects365) at little more memory than that; a cache folder saves it.
+for the 25 million boxes of Objects365 about 900 MB. Building it parses the file once (ten
+seconds, minutes for Objects365) at twice that memory; a cache folder saves it.
 """
 
 import hashlib

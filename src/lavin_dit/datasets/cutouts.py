@@ -79,6 +79,7 @@ class Cutouts:
     """
 
     name = "cutouts"
+    class_names = CLASS_NAMES
 
     def __init__(
         self,
@@ -259,4 +260,6 @@ def _boxes(
     for frame, thing in np.ndindex(*masks.shape[:2]):
         label = masks[frame, thing].astype(np.int32)
         corners[frame, thing] = label_boxes(label[None], num_labels=1)[0]
-    return Boxes(corners_px=corners, present=masks.any(axis=(2, 3)), classes=classes, size=size)
+    return Boxes(
+        corners_px=corners, present=np.asarray(masks.any(axis=(2, 3))), classes=classes, size=size
+    )

@@ -62,7 +62,7 @@ class Nyuv2:
         split: str = "test",
         kinds: Sequence[type[object]] = (Depth,),
         depth: DepthSource = "measured",
-        normals: Path | None = None,
+        normals: Path | str | None = None,
     ) -> None:
         """Read the split; the pictures stay on disk.
 
@@ -86,11 +86,11 @@ class Nyuv2:
         self.kinds = check_kinds(kinds, (Depth, Normals), dataset="NYUv2")
         self.skipped: Counter[str] = Counter()
         self._depths = "rawDepths" if depth == "measured" else "depths"
-        self._normals = normals
+        self._normals = None if normals is None else Path(normals)
         self._path = require(root, "nyu_depth_v2_labeled.mat", dataset="NYU Depth V2")
         self._numbers = _read_split(require(root, "splits.mat", dataset="NYU Depth V2"), split)
         if normals is not None and Normals in self.kinds:
-            self._check_axes(normals)
+            self._check_axes(Path(normals))
 
     def __len__(self) -> int:
         """Number of pictures."""

@@ -35,7 +35,7 @@ class Objects365:
     kinds: tuple[type[object], ...] = (Boxes,)
 
     def __init__(
-        self, root: Path | str, *, split: str = "train", cache: Path | None = None
+        self, root: Path | str, *, split: str = "train", cache: Path | str | None = None
     ) -> None:
         """Read the index.
 
@@ -54,7 +54,11 @@ class Objects365:
         file = f"zhiyuan_objv2_{split}.json"
         path = require(root, file, f"annotations/{file}", f"{split}/{file}", dataset="Objects365")
         self._index = index_coco_json(
-            path, verdict=object_verdict, purpose="objects", needs_box=True, cache=cache
+            path,
+            verdict=object_verdict,
+            purpose="objects",
+            needs_box=True,
+            cache=None if cache is None else Path(cache),
         )
         self.skipped: Counter[str] = self._index.skipped
         annotated = self._index.annotated

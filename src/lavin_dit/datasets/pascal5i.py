@@ -66,7 +66,7 @@ class Pascal5i:
         split: str = "val",
         fold: int = 0,
         kinds: Sequence[type[object]] = (Mask,),
-        pairs: Path | None = None,
+        pairs: Path | str | None = None,
     ) -> None:
         """Find the pairs of image and class.
 
@@ -96,7 +96,7 @@ class Pascal5i:
         folders = ("SegmentationClassAug", "SegmentationClass")[: 1 + (split == "val")]
         self._masks = require(self._base, *folders, dataset="Pascal-5i")
         self.skipped: Counter[str] = Counter()
-        self._pairs = self._find_pairs() if pairs is None else _read_pairs(pairs)
+        self._pairs = self._find_pairs() if pairs is None else _read_pairs(Path(pairs))
         foreign = {number for _, number in self._pairs} - set(self.classes)
         if foreign:
             raise ValueError(f"classes {sorted(foreign)} do not belong to {split} of fold {fold}")

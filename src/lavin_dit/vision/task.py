@@ -14,7 +14,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -76,6 +76,7 @@ class Pair(Generic[PairKeyType]):
         object.__setattr__(self, "target", target)
 
 
+@runtime_checkable
 class Task(Protocol[RuleType, KeyType]):
     """One task; see ``docs/add_a_task.md``.
 

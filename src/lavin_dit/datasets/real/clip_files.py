@@ -8,12 +8,13 @@ import io
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from jaxtyping import UInt8
 
 from lavin_dit.datasets.real.catalogue import FILM_SECONDS
@@ -85,14 +86,9 @@ class ClipConverter:
     @property
     def settings(self) -> Mapping[str, int | float]:
         """The size, and when a change is a cut."""
-        rule = self.rule
         return {
             "max_side": self.max_side,
-            "least_change": rule.least_change,
-            "standing_out": rule.standing_out,
-            "large_change": rule.large_change,
-            "changed_colours": rule.changed_colours,
-            "min_frames": rule.min_frames,
+            **asdict(self.rule),
         }
 
     def remember(self, entry: ShotEntry) -> None:
@@ -114,7 +110,7 @@ class ClipConverter:
         film = PurePosixPath(member.name).stem
         try:
             rate, thumbnails = _thumbnails(member.content)
-        except (av.FFmpegError, IndexError) as error:
+        except (FFmpegError, OSError, IndexError) as error:
             raise UnusableFileError("corrupt") from error
         start_s, stop_s = FILM_SECONDS.get(film, (0.0, float("inf")))
         first = round(start_s * rate)
@@ -153,13 +149,13 @@ class ClipConverter:
 
 def _decode(content: bytes) -> Iterator[av.VideoFrame]:
     """The frames of a film."""
-    with av.open(io.BytesIO(content)) as container:
+    with av.open(io.BytesIO(content), "r") as container:
         yield from container.decode(container.streams.video[0])
 
 
 def _thumbnails(content: bytes) -> tuple[Fraction, UInt8[np.ndarray, "t h w 3"]]:
     """Frames per second, and all frames small."""
-    with av.open(io.BytesIO(content)) as container:
+    with av.open(io.BytesIO(content), "r") as container:
         stream = container.streams.video[0]
         rate = stream.average_rate or Fraction(25)
         frames = [

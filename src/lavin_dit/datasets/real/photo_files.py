@@ -156,7 +156,7 @@ class CutoutConverter:
         return CutoutEntry
 
     @property
-    def settings(self) -> Mapping[str, float]:
+    def settings(self) -> Mapping[str, int | float]:
         """What decides which pictures are used."""
         return {
             "min_colours": self.min_colours,

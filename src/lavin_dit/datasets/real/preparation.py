@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from lavin_dit.datasets.real.archives import ArchiveError, read_members
 from lavin_dit.datasets.real.catalogue import Selection
@@ -99,6 +99,7 @@ class Member:
         return hashlib.sha256(content).hexdigest()
 
 
+@runtime_checkable
 class Converter(Protocol[EntryType]):
     """Makes files of one kind of source out of the files of packages."""
 

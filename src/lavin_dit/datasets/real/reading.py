@@ -5,6 +5,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from jaxtyping import UInt8
 from PIL import Image
 
@@ -49,6 +50,17 @@ def read_frames(path: Path, wanted: Sequence[int]) -> UInt8[np.ndarray, "t h w 3
     Raises:
         OSError: If it is not a film.
     """
+    try:
+        frames = _decode(path, wanted)
+    except (FFmpegError, ValueError) as error:
+        raise OSError(f"{path} cannot be decoded: {error}") from error
+    if not frames:
+        return np.zeros((0, 1, 1, 3), dtype=np.uint8)
+    return np.stack(list(frames.values()))
+
+
+def _decode(path: Path, wanted: Sequence[int]) -> dict[int, UInt8[np.ndarray, "h w 3"]]:
+    """The frames wanted that a film has, by number."""
     frames: dict[int, UInt8[np.ndarray, "h w 3"]] = {}
     with av.open(path) as container:
         if not container.streams.video:
@@ -64,6 +76,4 @@ def read_frames(path: Path, wanted: Sequence[int]) -> UInt8[np.ndarray, "t h w 3
                 frames[number] = frame.to_ndarray(format="rgb24")
             if number >= wanted[-1]:
                 break
-    if not frames:
-        return np.zeros((0, 1, 1, 3), dtype=np.uint8)
-    return np.stack(list(frames.values()))
+    return frames

@@ -178,12 +178,12 @@ def _background_poses(
     """From the photo's pixels to the frames': a random part of what the zoom leaves to choose."""
     extent = np.array([photo.shape[1], photo.shape[0]])
     half_travel = np.max([np.abs(step.shift) for step in path], axis=0)
-    room = np.maximum(extent * scale / 2 - middle - half_travel, 0)
+    room = np.maximum(extent / 2 - (middle + half_travel) / scale, 0)
+    # Turning and growing leave this point of the photo in the middle of the frame.
+    focus = extent / 2 + 2 * spare * room
     return np.stack(
         [
-            _shift(middle + 2 * spare * room + step.shift)
-            @ _turn(step.turn, scale * step.scale, 1.0)
-            @ _shift(-extent / 2)
+            _shift(middle + step.shift) @ _turn(step.turn, scale * step.scale, 1.0) @ _shift(-focus)
             for step in path
         ]
     )

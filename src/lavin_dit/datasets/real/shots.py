@@ -33,7 +33,7 @@ class ShotRule:
     reach: int = 6
     large_change: float = 25.0
     changed_colours: float = 0.4
-    dark_level: float = 10.0
+    dark_level: float = 20.0
     min_frames: int = 9
 
 

@@ -15,9 +15,9 @@ TILE_PX = 16
 NO_PART = -1
 """In place of the number of a part where only the sky is seen."""
 
-VISIBLE, HIDDEN, OUTSIDE = 0, 1, 2
-"""Whether the point that a pixel shows is seen in the other frame: yes, behind something, or out
-of the picture."""
+VISIBLE, HIDDEN, OUTSIDE, NOWHERE = 0, 1, 2, 3
+"""Whether the point that a pixel shows is seen in the other frame: yes, behind something, out of
+the picture, or behind the camera, where it has no place in the plane of the picture."""
 
 
 class MaterialLayout:
@@ -118,7 +118,7 @@ class Buffers(NamedTuple):
         normals: In camera axes (x right, y up, z toward the camera); 0 for the sky.
         parts: Number of the part that is seen, or ``NO_PART``.
         flow: Motion in pixels (x right, y down) to the next frame (0) and to the one before (1).
-        occlusion: ``VISIBLE``, ``HIDDEN`` or ``OUTSIDE`` there.
+        occlusion: ``VISIBLE``, ``HIDDEN``, ``OUTSIDE`` or ``NOWHERE`` there.
     """
 
     radiance: Float32[np.ndarray, "t h w 3"]

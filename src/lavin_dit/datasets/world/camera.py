@@ -26,9 +26,7 @@ class Surroundings:
     radii: Float64[np.ndarray, " things"]
 
 
-def draw_camera(
-    things: Surroundings, generator: np.random.Generator, *, moves: bool
-) -> CameraPath:
+def draw_camera(things: Surroundings, generator: np.random.Generator, *, moves: bool) -> CameraPath:
     """Draw a camera.
 
     Args:
@@ -47,7 +45,7 @@ def draw_camera(
     half = np.tan(np.radians(view_deg) / 2)
     turn = generator.uniform(0, 2 * np.pi)
     height = np.radians(3 + 47 * generator.beta(1.2, 2.0))
-    nearness = generator.uniform(0.62, 1.0)
+    nearness = generator.uniform(0.42, 0.85)
     moves = moves and generator.random() > _STILL_SHARE
     eyes: list[Triple] = []
     targets: list[Triple] = []

@@ -10,9 +10,7 @@ from lavin_dit.datasets.world.rotations import matrix_of
 from lavin_dit.datasets.world.spec import Part
 
 
-def reach(
-    parts: Sequence[Part], direction: Float64[np.ndarray, "3"]
-) -> float:
+def reach(parts: Sequence[Part], direction: Float64[np.ndarray, "3"]) -> float:
     """How far an object reaches from its origin in a direction of its own frame.
 
     Args:

@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from lavin_dit.datasets.world.postures import ANGLES, angles_over_time, speed_of
 from lavin_dit.datasets.world.primitives import PrimitiveKind, Triple, support
-from lavin_dit.datasets.world.rotations import matrix_of, about_axis, turns
+from lavin_dit.datasets.world.rotations import about_axis, matrix_of, turns
 from lavin_dit.datasets.world.spec import FigureSpec, Part
 from lavin_dit.vision.codecs.coco_joints import JOINT_NAMES, NUM_JOINTS
 
@@ -76,13 +76,29 @@ def _trunk(girth: float, *, hat: bool) -> list[_Piece]:
                solid=False),
     ]  # fmt: skip
     for side in (1, -1):
-        pieces.append(_Piece(bone="head", kind="sphere", size=(0.016, 0, 0),
-                             offset=(0.094, 0.035 * side, 0.14), slot=EYES, solid=False))
+        pieces.append(
+            _Piece(
+                bone="head",
+                kind="sphere",
+                size=(0.016, 0, 0),
+                offset=(0.094, 0.035 * side, 0.14),
+                slot=EYES,
+                solid=False,
+            )
+        )
         pieces.append(_Piece(bone="head", kind="sphere", size=(0.025, 0, 0),
                              offset=(0.0, 0.088 * side, 0.12), slot=SKIN, solid=False))  # fmt: skip
     if hat:
-        pieces.append(_Piece(bone="head", kind="cylinder", size=(0.15, 0, 0.01),
-                             offset=(0, 0, 0.2), slot=HAT, solid=False))
+        pieces.append(
+            _Piece(
+                bone="head",
+                kind="cylinder",
+                size=(0.15, 0, 0.01),
+                offset=(0, 0, 0.2),
+                slot=HAT,
+                solid=False,
+            )
+        )
         pieces.append(_Piece(bone="head", kind="cone", size=(0.1, 0.08, 0.06),
                              offset=(0, 0, 0.26), slot=HAT, solid=False))  # fmt: skip
     return pieces

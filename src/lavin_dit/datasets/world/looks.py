@@ -123,9 +123,7 @@ def _palette(generator: np.random.Generator) -> tuple[Triple, Triple, Triple]:
     return colours[0], colours[1], colours[2]
 
 
-def _tinted(
-    colours: tuple[Triple, Triple, Triple], factor: float
-) -> tuple[Triple, Triple, Triple]:
+def _tinted(colours: tuple[Triple, Triple, Triple], factor: float) -> tuple[Triple, Triple, Triple]:
     """Colours times a factor."""
     first, second, third = (tuple(min(c * factor, 1.0) for c in colour) for colour in colours)
     return _triple(first), _triple(second), _triple(third)

@@ -148,7 +148,9 @@ def enclosing_planes(
     for distance, angle in zip(room.wall_distances_m, room.wall_angles_rad, strict=True):
         outward = np.array([np.cos(angle), np.sin(angle), 0.0])
         up = np.array([0.0, 0.0, 1.0])
-        planes.append((np.stack([np.cross(up, -outward), up, -outward], axis=1), outward * distance))
+        planes.append(
+            (np.stack([np.cross(up, -outward), up, -outward], axis=1), outward * distance)
+        )
     planes.append((turns("x", np.array(np.pi)), np.array([0.0, 0.0, room.height_m])))
     return planes
 

@@ -83,7 +83,7 @@ _PAIRS = {
 
 def _spelled_out(posture: Posture) -> Float64[np.ndarray, " angles"]:
     """All angles of a posture; what it says of both sides holds for each."""
-    angles = dict.fromkeys(ANGLES, 0.0)
+    angles: dict[str, float] = dict.fromkeys(ANGLES, 0.0)
     for name, value in posture.items():
         for side in ("left", "right"):
             if name in _PAIRS:

@@ -1,11 +1,12 @@
 """Rendering packed scenes: pictures and everything that is known about their pixels."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
+from lavin_dit.datasets.layout import check_choice
 from lavin_dit.datasets.world.arrays import Buffers, SceneArrays, empty_buffers
 from lavin_dit.datasets.world.extras import import_extra
 from lavin_dit.datasets.world.packing import PackedScene
@@ -15,6 +16,8 @@ from lavin_dit.vision.geometry import Size
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+Device = Literal["cpu", "cuda"]
 
 _KERNELS = "lavin_dit.datasets.world.kernels"
 _BRIGHT_SHARE = 97.0  # percentile of the brightest channel that exposure keeps below white
@@ -37,26 +40,38 @@ class Rendering:
 
 
 def render(
-    scene: PackedScene, *, size: Size, optics: Optics, num_edge_samples: int = 2
+    scene: PackedScene,
+    *,
+    size: Size,
+    optics: Optics,
+    num_edge_samples: int = 2,
+    device: Device = "cpu",
 ) -> Rendering:
-    """Render a clip on the CPU, in the calling thread.
+    """Render a clip: on the CPU in the calling thread, or on the current CUDA device.
 
     Args:
         scene: The scene, packed for the same size.
         size: Height and width of the picture.
         optics: Lens and development.
         num_edge_samples: Rays along each side of pixels on edges; 1 for one ray in all pixels.
+        device: "cpu" or "cuda". The lens and the development are always computed on the CPU.
 
     Returns:
         The clip. Everything but its colours comes from one ray through each pixel's centre.
 
     Raises:
         ImportError: If Numba is not installed.
+        ValueError: If there is no such device.
     """
+    check_choice(device, get_args(Device), what="a device that the world is rendered on")
     num_frames = len(scene.arrays.cameras) - 2
     buffers = empty_buffers(num_frames, size.height, size.width)
     tiles = list_objects(scene.arrays, size=size)
-    _kernels("cpu").render_frames(scene.arrays, tiles, buffers, num_edge_samples)
+    if device == "cuda":
+        _kernels("cuda").render_frames(scene.arrays, tiles, buffers, num_edge_samples)
+    else:
+        edges = np.zeros((size.height, size.width), dtype=np.bool_)
+        _kernels("cpu").render_frames(scene.arrays, tiles, buffers, edges, num_edge_samples)
     return Rendering(rgb=develop(buffers.radiance, optics=optics), buffers=buffers)
 
 
@@ -84,9 +99,10 @@ def develop(
         optics.noise,
     )
     pictures = np.empty(radiance.shape, dtype=np.uint8)
+    scratch = np.empty_like(radiance[0])
     developing = _kernels("developing")
     for frame, (light, picture) in enumerate(zip(radiance, pictures, strict=True)):
-        developing.develop_frame(light, lens, optics.noise_seed + 97 * frame, picture)
+        developing.develop_frame(light, scratch, lens, optics.noise_seed + 97 * frame, picture)
     return pictures
 
 

@@ -47,7 +47,7 @@ def _legs(x: float, y: float, half: float, z: float, radius: float) -> list[Part
     ]
 
 
-def _ball(u: _Draw) -> list[Part]:
+def _ball(_: _Draw) -> list[Part]:
     return [_part("sphere", (0.3, 0, 0))]
 
 
@@ -128,7 +128,7 @@ def _bottle(u: _Draw) -> list[Part]:
     ]
 
 
-def _snowman(u: _Draw) -> list[Part]:
+def _snowman(_: _Draw) -> list[Part]:
     return [
         _part("sphere", (0.24, 0, 0), (0, 0, -0.2)),
         _part("sphere", (0.16, 0, 0), (0, 0, 0.14)),
@@ -155,7 +155,7 @@ def _house(u: _Draw) -> list[Part]:
     return [_part("box", (x, 0.2, half)), roof, chimney]
 
 
-def _tree(u: _Draw) -> list[Part]:
+def _tree(_: _Draw) -> list[Part]:
     layers = [
         _part("cone", (0.26 - 0.06 * i, 0.03, 0.13), (0, 0, 0.02 + 0.16 * i)) for i in range(3)
     ]
@@ -192,11 +192,11 @@ def _cup(u: _Draw) -> list[Part]:
 def _chair(u: _Draw) -> list[Part]:
     x, half = u(0.2, 0.26), u(0.14, 0.2)
     seat = _part("box", (x, x, 0.03), (0, 0, 0))
-    back = _part("box", (0.03, x, u(0.18, 0.26)), (-x + 0.03, 0, 0.22))
+    back = _part("box", (0.03, 0.95 * x, u(0.18, 0.26)), (-x + 0.035, 0, 0.22))
     return [seat, back, *_legs(x - 0.04, x - 0.04, half, -half, 0.028)]
 
 
-def _rocket(u: _Draw) -> list[Part]:
+def _rocket(_: _Draw) -> list[Part]:
     fins = [
         _part("box", (0.1, 0.015, 0.08), (i * 0.16, 0, -0.24), 1) for i in (-1, 1)
     ] + [_part("box", (0.015, 0.1, 0.08), (0, i * 0.16, -0.24), 1) for i in (-1, 1)]  # fmt: skip

@@ -31,7 +31,9 @@ def draw_room(looks: Looks, generator: np.random.Generator, *, radius_m: float) 
     same = generator.random() < 0.6
     walls = [material if same else looks.draw_broad(generator) for _ in range(num_walls)]
     return Room(
-        wall_distances_m=tuple(radius_m * float(f) for f in generator.uniform(1.05, 1.7, num_walls)),
+        wall_distances_m=tuple(
+            radius_m * float(f) for f in generator.uniform(1.05, 1.7, num_walls)
+        ),
         wall_angles_rad=tuple(map(float, angles)),
         height_m=float(generator.uniform(2.4, 3.8)),
         walls=tuple(walls),
@@ -92,7 +94,7 @@ def _day(generator: np.random.Generator) -> Environment:
     return Environment(
         sun_direction=sun,
         sun_colour=_triple(strength * np.array([1.0, 0.97 - 0.2 * low, 0.92 - 0.5 * low])),
-        sun_softness=float(generator.uniform(0.01, 0.06) if not overcast else 0.3),
+        sun_softness=float(generator.uniform(0.01, 0.06) if not overcast else 0.1),
         zenith=_triple(np.clip(zenith, 0.02, 1.0)),
         horizon=_triple(np.clip(horizon, 0.02, 1.2)),
         ground=_triple(ground),
@@ -101,7 +103,7 @@ def _day(generator: np.random.Generator) -> Environment:
         cloud_frequency=float(generator.uniform(0.8, 2.5)),
         sky_seed=int(generator.integers(1, 1000)),
         stars=0.0,
-        fog_per_m=float(np.exp(generator.uniform(np.log(0.03), np.log(0.2)))) if foggy else 0.004,
+        fog_per_m=float(np.exp(generator.uniform(np.log(0.02), np.log(0.1)))) if foggy else 0.004,
         fog=_triple(np.clip(horizon, 0.05, 1.0)),
         lamps=(),
     )
@@ -182,12 +184,12 @@ def draw_optics(generator: np.random.Generator) -> Optics:
     warmth = generator.normal(0, 0.06)
     noisy = generator.random() < 0.5
     return Optics(
-        exposure_ev=float(np.clip(generator.normal(0, 0.35), -0.9, 0.7)),
+        exposure_ev=float(np.clip(generator.normal(0.15, 0.35), -0.8, 0.7)),
         white_balance=(float(1 + warmth), 1.0, float(1 - warmth)),
-        saturation=float(generator.uniform(0.75, 1.15)),
+        saturation=float(generator.uniform(0.8, 1.3)),
         vignette=float(generator.uniform(0.0, 0.35)),
         blur_px=float(generator.uniform(0.25, 0.7)) if generator.random() < 0.4 else 0.0,
-        noise=float(generator.uniform(0.005, 0.045)) if noisy else 0.0,
+        noise=float(generator.uniform(0.004, 0.025)) if noisy else 0.0,
         noise_seed=int(generator.integers(1, 1_000_000)),
     )
 

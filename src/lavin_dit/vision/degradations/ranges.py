@@ -2,10 +2,11 @@
 
 from typing import Any
 
-Range = tuple[float, float]
+Number = int | float
+Range = tuple[Number, Number]
 
 
-def check_range(values: Range, *, name: str, least: float, most: float) -> None:
+def check_range(values: Range, *, name: str, least: Number, most: Number) -> None:
     """Check that a range is one, and lies within limits.
 
     Args:

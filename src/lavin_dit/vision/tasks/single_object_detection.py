@@ -110,12 +110,12 @@ def _middle(start: int, stop: int) -> slice:
 
 
 def _ends(profile: Float32[np.ndarray, " n"], start: int, stop: int) -> tuple[float, float]:
-    """Where a profile rises to white and falls again, by how much of it is white."""
+    """Where a profile rises to white and falls again, by how much around there is white."""
     middle = (start + stop) // 2
-    # The profile is wide where there is white all the way from the middle to the end.
-    before = profile[max(start - _REACH_PX, 0) : middle + 1].sum()
-    after = profile[middle + 1 : stop + _REACH_PX].sum()
-    low, high = middle + 1 - float(before), middle + 1 + float(after)
+    inner = min(start + _REACH_PX, middle + 1)
+    low = inner - float(profile[max(start - _REACH_PX, 0) : inner].sum())
+    inner = max(stop - _REACH_PX, middle)
+    high = inner + float(profile[inner : stop + _REACH_PX].sum())
     # A side that is uneven, as in a picture that is no box, stays where it was found.
     low = low if abs(low - start) <= 1 else float(start)
     high = high if abs(high - stop) <= 1 else float(stop)

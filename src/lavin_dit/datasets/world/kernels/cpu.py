@@ -1,7 +1,7 @@
 """The loops over pixels for the CPU."""
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Bool, Float32, Int32
 
 from lavin_dit.datasets.world.arrays import Buffers, SceneArrays, Tiles
 from lavin_dit.datasets.world.kernels.compilation import kernel
@@ -12,7 +12,11 @@ from lavin_dit.datasets.world.kernels.vectors import Vector
 
 @kernel
 def render_frames(
-    scene: SceneArrays, tiles: Tiles, buffers: Buffers, num_edge_samples: int
+    scene: SceneArrays,
+    tiles: Tiles,
+    buffers: Buffers,
+    edges: Bool[np.ndarray, "h w"],
+    num_edge_samples: int,
 ) -> None:
     """Fill the buffers of a clip.
 
@@ -20,11 +24,11 @@ def render_frames(
         scene: The scene.
         tiles: What can be seen where.
         buffers: Written to; their shape says how many frames and pixels there are.
+        edges: Scratch space.
         num_edge_samples: Rays along each side of a pixel that lies on an edge; 1 for no more than
             the one through its centre.
     """
     num_frames, height, width = buffers.depth.shape
-    edges = np.zeros((height, width), np.bool_)
     for frame in range(num_frames):
         for row in range(height):
             for column in range(width):

@@ -58,6 +58,7 @@ def _blur_line(
 @kernel
 def develop_frame(
     radiance: Float32[np.ndarray, "h w 3"],
+    scratch: Float32[np.ndarray, "h w 3"],
     lens: Float32[np.ndarray, "8"],
     seed: int,
     picture: UInt8[np.ndarray, "h w 3"],
@@ -66,13 +67,13 @@ def develop_frame(
 
     Args:
         radiance: Linear colours; overwritten.
+        scratch: Scratch space.
         lens: Exposure (3, one per channel), saturation, vignette, blur in pixels, noise, unused.
         seed: Which noise.
         picture: Filled with sRGB levels.
     """
     height, width = radiance.shape[0], radiance.shape[1]
     if lens[5] > 0.2:
-        scratch = np.empty_like(radiance)
         for row in range(height):
             for column in range(width):
                 _blur_line(radiance, scratch, (row, column), (0, 1), lens[5])

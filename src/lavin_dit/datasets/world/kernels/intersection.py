@@ -1,12 +1,15 @@
 """Where rays meet primitives, in the primitive's own frame."""
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lavin_dit.datasets.world.kernels.compilation import kernel
-from lavin_dit.datasets.world.kernels.vectors import Vector, dot
+from lavin_dit.datasets.world.kernels.vectors import Vector, dot, larger, smaller
 from lavin_dit.datasets.world.primitives import (
     BOX,
     CAPSULE,
@@ -49,7 +52,7 @@ def _hit_box(o: Vector, d: Vector, size: Vector, start: float) -> float:
             speed = 1e-9
         inverse = 1.0 / speed
         middle, reach = -inverse * o[axis], abs(inverse) * size[axis]
-        near, far = max(near, middle - reach), min(far, middle + reach)
+        near, far = larger(near, middle - reach), smaller(far, middle + reach)
     if near > far or far < start:
         return MISS
     return near if near > start else far
@@ -83,8 +86,8 @@ def _hit_cone(o: Vector, d: Vector, size: Vector, start: float) -> float:
             inside = abs(o[2] + t * d[2]) <= half and radius + slope * d[2] * t >= 0.0
             if start < t < best and inside:
                 best = t
-    best = min(best, _hit_disc(o, d, -half, below, start))
-    return min(best, _hit_disc(o, d, half, above, start))
+    best = smaller(best, _hit_disc(o, d, -half, below, start))
+    return smaller(best, _hit_disc(o, d, half, above, start))
 
 
 @kernel
@@ -122,7 +125,7 @@ def _hit_torus(o: Vector, d: Vector, size: Vector, start: float) -> float:
     if h < 0.0:
         return MISS
     root = math.sqrt(h)
-    t, end = max(-b - root, start), -b + root
+    t, end = larger(-b - root, start), -b + root
     for _ in range(_NUM_TORUS_STEPS):
         x, y, z = o[0] + t * d[0], o[1] + t * d[1], o[2] + t * d[2]
         q = math.sqrt(x * x + y * y) - ring
@@ -138,7 +141,7 @@ def _hit_torus(o: Vector, d: Vector, size: Vector, start: float) -> float:
 @kernel
 def _power(x: float, exponent: float) -> float:
     """Power of a number that is not negative."""
-    return math.pow(max(x, 1e-12), exponent)
+    return math.pow(larger(x, 1e-12), exponent)
 
 
 @kernel
@@ -170,7 +173,7 @@ def _hit_superball(o: Vector, d: Vector, shape: NDArray[np.float32], start: floa
     h = b * b - dot(o, o) + radius * radius
     if h < 0.0:
         return MISS
-    t = max(-b - math.sqrt(h), start)
+    t = larger(-b - math.sqrt(h), start)
     end = -b + math.sqrt(h)
     for _ in range(_NUM_NEWTON_STEPS):
         point = (o[0] + t * d[0], o[1] + t * d[1], o[2] + t * d[2])
@@ -232,7 +235,7 @@ def _cone_normal(p: Vector, size: Vector) -> Vector:
     """Normal of a cone cut off at both ends."""
     below, above, half = size
     slope = (above - below) / (2.0 * half)
-    radius = max(math.sqrt(p[0] * p[0] + p[1] * p[1]), 1e-9)
+    radius = larger(math.sqrt(p[0] * p[0] + p[1] * p[1]), 1e-9)
     if abs(p[2]) - half > radius - (below + above) * 0.5 - slope * p[2]:
         return 0.0, 0.0, math.copysign(1.0, p[2])
     length = 1.0 / math.sqrt(1.0 + slope * slope)
@@ -265,7 +268,7 @@ def normal_of(kind: int, shape: NDArray[np.float32], p: Vector) -> Vector:
     size = (shape[0], shape[1], shape[2])
     direction = (0.0, 0.0, 1.0)
     if kind == CAPSULE:
-        direction = (p[0], p[1], p[2] - min(max(p[2], -size[2]), size[2]))
+        direction = (p[0], p[1], p[2] - smaller(larger(p[2], -size[2]), size[2]))
     elif kind == SPHERE:
         direction = p
     elif kind == ELLIPSOID:
@@ -283,10 +286,10 @@ def normal_of(kind: int, shape: NDArray[np.float32], p: Vector) -> Vector:
     elif kind == SUPERBALL:
         direction = _superball(p, p, shape)[1]
     elif kind == TORUS:
-        radius = max(math.sqrt(p[0] * p[0] + p[1] * p[1]), 1e-9)
+        radius = larger(math.sqrt(p[0] * p[0] + p[1] * p[1]), 1e-9)
         pull = (radius - size[0]) / radius
         direction = (p[0] * pull, p[1] * pull, p[2])
-    length = 1.0 / math.sqrt(max(dot(direction, direction), 1e-20))
+    length = 1.0 / math.sqrt(larger(dot(direction, direction), 1e-20))
     return direction[0] * length, direction[1] * length, direction[2] * length
 
 

@@ -1,11 +1,14 @@
 """Light: the sky, how surfaces answer it, and what arrives at the camera."""
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np
 
 from lavin_dit.datasets.world.arrays import EnvironmentLayout, MaterialLayout, SceneArrays
-from lavin_dit.datasets.world.kernels.compilation import kernel
+from lavin_dit.datasets.world.kernels.compilation import inlined_kernel, kernel
 from lavin_dit.datasets.world.kernels.intersection import normal_of
 from lavin_dit.datasets.world.kernels.noise import floor_of, fractal_noise, random_at, value_noise
 from lavin_dit.datasets.world.kernels.texturing import colour_of
@@ -16,11 +19,13 @@ from lavin_dit.datasets.world.kernels.vectors import (
     along,
     clamped,
     dot,
+    larger,
     mixed,
     place_of,
     rotate_in,
     rotate_out,
     scaled,
+    smaller,
     subtract,
     times,
     unit,
@@ -59,7 +64,7 @@ def sky(scene: SceneArrays, direction: Vector) -> Vector:
         reach = around[_CLOUD_FREQUENCY] / (height + 0.15)
         shape = fractal_noise((direction[0] * reach, direction[1] * reach, 0.5), seed, 4)
         share = clamped((shape - 1.0 + around[_CLOUDS]) * 4.0)
-        bright = max(max(colour[0], colour[1]), colour[2]) * 1.25 + 0.02
+        bright = larger(larger(colour[0], colour[1]), colour[2]) * 1.25 + 0.02
         colour = mixed(colour, (bright, bright, bright), share)
     if around[_STARS] > 0.0:
         cell = scaled(direction, 90.0)
@@ -71,12 +76,12 @@ def sky(scene: SceneArrays, direction: Vector) -> Vector:
     if facing > 0.995:
         colour = add(colour, scaled(vector_at(around, _SUN_COLOUR), (facing - 0.995) * 400.0))
     if around[_FOG_PER_M] > 0.0:
-        depth = around[_FOG_PER_M] * 25.0 / (max(height, 0.0) + 0.03)
+        depth = around[_FOG_PER_M] * 25.0 / (larger(height, 0.0) + 0.03)
         colour = mixed(vector_at(around, _FOG), colour, math.exp(-depth))
     return colour
 
 
-@kernel
+@inlined_kernel
 def _openness(scene: SceneArrays, moment: int, part: int, point: Vector, normal: Vector) -> float:
     """Share of the sky that nearby parts leave free, taking each for a sphere."""
     free = 1.0
@@ -94,17 +99,17 @@ def _openness(scene: SceneArrays, moment: int, part: int, point: Vector, normal:
             cosine = dot(normal, to)
             if squared < reach * reach * 16.0 and cosine > 0.0:
                 covered = cosine * reach * reach / (squared * math.sqrt(squared) + 1e-6)
-                free *= 1.0 - min(covered, 0.8)
+                free *= 1.0 - smaller(covered, 0.8)
     return 0.2 + 0.8 * free
 
 
-@kernel
+@inlined_kernel
 def _gloss(scene: SceneArrays, material: int, normal: Vector, half: Vector) -> float:
     """Strength of the highlight of a lamp (Blinn and Phong's)."""
     row = scene.materials[material]
     rough = row[_ROUGHNESS] * row[_ROUGHNESS]
     exponent = 2.0 / (rough * rough + 1e-3)
-    cosine = max(dot(normal, unit(half)), 0.0)
+    cosine = larger(dot(normal, unit(half)), 0.0)
     return row[_SHINE] * math.pow(cosine, exponent) * (exponent + 2.0) * 0.06
 
 
@@ -120,7 +125,7 @@ def _bumped(scene: SceneArrays, material: int, point: Vector, normal: Vector) ->
     return unit(along(normal, (x, y, z), -row[_BUMP] * 5.0))
 
 
-@kernel
+@inlined_kernel
 def _sunlight(
     scene: SceneArrays,
     moment: int,
@@ -142,7 +147,7 @@ def _sunlight(
     return cosine, to
 
 
-@kernel
+@inlined_kernel
 def _lamplight(
     scene: SceneArrays,
     moment: int,
@@ -188,7 +193,7 @@ def _shade(
     local_normal = normal_of(scene.kinds[part], scene.geometry[part], local)
     material = scene.part_materials[part]
     true_normal = rotate_out(pose, local_normal)
-    slant = max(-dot(true_normal, direction), 0.1)
+    slant = larger(-dot(true_normal, direction), 0.1)
     colour = colour_of(scene, material, local, local_normal, footprint / slant)
     normal = true_normal
     if scene.materials[material, _BUMP] > 0.0:
@@ -246,7 +251,7 @@ def radiance(
     )
     mirror = scene.materials[scene.part_materials[part], _MIRROR]
     if mirror > 0.0:
-        cosine = min(dot(direction, normal), 0.0)
+        cosine = smaller(dot(direction, normal), 0.0)
         reflected = along(direction, normal, -2.0 * cosine)
         share = mirror + (1.0 - mirror) * math.pow(1.0 + cosine, 5.0) * 0.6
         second = nearest_hit(scene, moment, start, reflected)
@@ -257,7 +262,11 @@ def radiance(
             seen = _shade(scene, moment, second, start, reflected, reach, jitter, False)[0]
         tint = mixed((1.0, 1.0, 1.0), colour, 0.6)
         light = mixed(light, times(seen, tint), share)
-    thickness = scene.environment[_FOG_PER_M] * min(distance, 500.0)
+    thickness = scene.environment[_FOG_PER_M] * smaller(distance, 500.0)
     if thickness > 0.0:
         light = mixed(vector_at(scene.environment, _FOG), light, math.exp(-thickness))
-    return min(light[0], _BRIGHTEST), min(light[1], _BRIGHTEST), min(light[2], _BRIGHTEST)
+    return (
+        smaller(light[0], _BRIGHTEST),
+        smaller(light[1], _BRIGHTEST),
+        smaller(light[2], _BRIGHTEST),
+    )

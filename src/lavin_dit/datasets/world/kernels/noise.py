@@ -3,6 +3,9 @@
 Numba widens the result of 32-bit integer arithmetic to 64 bits, so every step is cast back.
 """
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np
@@ -32,8 +35,9 @@ def fraction_of(x: float) -> float:
 @kernel
 def random_at(x: int, y: int, z: int, seed: int) -> float:
     """A number in 0 to 1 that belongs to a cell of a lattice."""
-    h = np.uint32(np.uint32(x) * _X) ^ np.uint32(np.uint32(y) * _Y)
-    h = np.uint32(h ^ np.uint32(np.uint32(z) * _Z) ^ np.uint32(np.uint32(seed) * _SEED))
+    a, b, c = np.uint32(np.int32(x)), np.uint32(np.int32(y)), np.uint32(np.int32(z))
+    h = np.uint32(a * _X) ^ np.uint32(b * _Y) ^ np.uint32(c * _Z)
+    h = np.uint32(h ^ np.uint32(np.uint32(np.int32(seed)) * _SEED))
     h = np.uint32(np.uint32(h ^ np.uint32(h >> _15)) * _MIX_1)
     h = np.uint32(np.uint32(h ^ np.uint32(h >> _12)) * _MIX_2)
     h = np.uint32(h ^ np.uint32(h >> _15))

@@ -1,11 +1,15 @@
 """All that is known about one pixel, and its colour."""
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np
 
 from lavin_dit.datasets.world.arrays import (
     HIDDEN,
+    NOWHERE,
     OUTSIDE,
     VISIBLE,
     Buffers,
@@ -13,7 +17,7 @@ from lavin_dit.datasets.world.arrays import (
     SceneArrays,
     Tiles,
 )
-from lavin_dit.datasets.world.kernels.compilation import kernel
+from lavin_dit.datasets.world.kernels.compilation import inlined_kernel, kernel
 from lavin_dit.datasets.world.kernels.intersection import normal_of
 from lavin_dit.datasets.world.kernels.lighting import radiance
 from lavin_dit.datasets.world.kernels.noise import random_at
@@ -27,6 +31,7 @@ from lavin_dit.datasets.world.kernels.vectors import (
     add,
     along,
     dot,
+    larger,
     place_of,
     rotate_in,
     rotate_out,
@@ -37,7 +42,7 @@ _FOCAL, _X, _Y = CameraLayout.FOCAL_PX, CameraLayout.CENTRE_X_PX, CameraLayout.C
 _SAME_DIRECTION = np.float32(0.85)  # cosine below which neighbours lie on different faces
 
 
-@kernel
+@inlined_kernel
 def _write_motion(
     scene: SceneArrays,
     tiles: Tiles,
@@ -66,8 +71,9 @@ def _write_motion(
         pose = scene.poses[moment, part]
         target = add(rotate_out(pose, local), place_of(pose))
         seen = rotate_in(camera, subtract(target, place_of(camera)))
-    code = OUTSIDE
+    code = NOWHERE
     if seen[2] < -1e-4:
+        code = OUTSIDE
         x = camera[_X] - camera[_FOCAL] * seen[0] / seen[2]
         y = camera[_Y] + camera[_FOCAL] * seen[1] / seen[2]
         buffers.flow[way, frame, row, column, 0] = x - np.float32(column) - 0.5
@@ -157,13 +163,13 @@ def sampled_colour(
             direction, _ = camera_ray(scene, moment, x, y)
             hit = nearest_hit_in_tile(scene, tiles, (moment, row, column), eye, direction)
             light = radiance(scene, moment, hit, eye, direction, (a, b))
-            weight = 1.0 / (1.0 + max(max(light[0], light[1]), light[2]))
+            weight = 1.0 / (1.0 + larger(larger(light[0], light[1]), light[2]))
             total = along(total, light, weight)
             weights += weight
     return total[0] / weights, total[1] / weights, total[2] / weights
 
 
-@kernel
+@inlined_kernel
 def lies_on_edge(buffers: Buffers, frame: int, row: int, column: int) -> bool:
     """Whether a pixel differs so much from a neighbour that one ray is not enough for it."""
     height, width = buffers.depth.shape[1], buffers.depth.shape[2]
@@ -179,7 +185,7 @@ def lies_on_edge(buffers: Buffers, frame: int, row: int, column: int) -> bool:
         there = buffers.radiance[frame, y, x]
         for channel in range(2):
             difference = abs(math.sqrt(here[channel]) - math.sqrt(there[channel]))
-            if difference > 0.02 + 0.12 * math.sqrt(here[channel] + there[channel]):
+            if difference > 0.03 + 0.18 * math.sqrt(here[channel] + there[channel]):
                 return True
         if part >= 0:
             a, b = buffers.normals[frame, row, column], buffers.normals[frame, y, x]

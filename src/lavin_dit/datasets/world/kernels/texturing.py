@@ -5,6 +5,9 @@ third lies over both. Where a pixel holds more than one period of a pattern, bot
 their means, so that distant floors do not glitter.
 """
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np
@@ -24,6 +27,7 @@ from lavin_dit.datasets.world.kernels.vectors import (
     clamped,
     mixed,
     scaled,
+    smaller,
     vector_at,
 )
 from lavin_dit.datasets.world.patterns import (
@@ -134,7 +138,7 @@ def _photo_texel(scene: SceneArrays, photo: int, u: float, v: float) -> Vector:
     x, y = abs(fraction_of(u * 0.5) * 2.0 - 1.0), abs(fraction_of(v * 0.5) * 2.0 - 1.0)
     last = np.float32(side - 1)
     x, y = x * last, y * last
-    column, row = min(floor_of(x), side - 2), min(floor_of(y), side - 2)
+    column, row = smaller(floor_of(x), side - 2), smaller(floor_of(y), side - 2)
     a, b = x - np.float32(column), y - np.float32(row)
     texels = scene.photos[photo]
     upper = mixed(vector_at(texels[row, column], 0), vector_at(texels[row, column + 1], 0), a)
@@ -176,7 +180,7 @@ def colour_of(
     second = vector_at(row, _SECOND)
     if sharp <= 0.0:
         return mixed(first, second, 0.5)
-    if pattern == BRICKS or pattern == PLAID or pattern == ZIGZAG or pattern == RINGS:
+    if pattern in (BRICKS, PLAID, ZIGZAG, RINGS):
         u, v = _flattened(p, normal)
         second_share, third_share = _flat_shares(pattern, u, v, seed)
     else:

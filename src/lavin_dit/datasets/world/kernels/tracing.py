@@ -1,11 +1,14 @@
 """Which part of a scene a ray meets first, and whether it meets any."""
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import numpy as np
 
 from lavin_dit.datasets.world.arrays import TILE_PX, CameraLayout, SceneArrays, Tiles
-from lavin_dit.datasets.world.kernels.compilation import kernel
+from lavin_dit.datasets.world.kernels.compilation import inlined_kernel, kernel
 from lavin_dit.datasets.world.kernels.intersection import MISS, hit_primitive
 from lavin_dit.datasets.world.kernels.vectors import Vector, dot, rotate_out, subtract
 from lavin_dit.datasets.world.primitives import PLANE
@@ -13,7 +16,7 @@ from lavin_dit.datasets.world.primitives import PLANE
 _FOCAL, _X, _Y = CameraLayout.FOCAL_PX, CameraLayout.CENTRE_X_PX, CameraLayout.CENTRE_Y_PX
 
 
-@kernel
+@inlined_kernel
 def hit_part(
     scene: SceneArrays, moment: int, part: int, origin: Vector, direction: Vector, limit: float
 ) -> float:
@@ -45,7 +48,7 @@ def hit_part(
     return shift + hit_primitive(kind, scene.geometry[part], local, turned, 1e-4 - shift)
 
 
-@kernel
+@inlined_kernel
 def _passes_by(
     scene: SceneArrays, moment: int, thing: int, origin: Vector, direction: Vector, limit: float
 ) -> bool:
@@ -61,7 +64,7 @@ def _passes_by(
     return outside > 0.0 and (b > 0.0 or b * b < outside or -b - radius > limit)
 
 
-@kernel
+@inlined_kernel
 def _hit_object(
     scene: SceneArrays,
     moment: int,
@@ -120,7 +123,7 @@ def nearest_hit_in_tile(
     return best
 
 
-@kernel
+@inlined_kernel
 def _blocks(
     scene: SceneArrays, moment: int, thing: int, origin: Vector, direction: Vector, limit: float
 ) -> bool:
@@ -149,7 +152,7 @@ def is_blocked(
     return False
 
 
-@kernel
+@inlined_kernel
 def is_blocked_in_tile(
     scene: SceneArrays, tiles: Tiles, place: tuple[int, int, int], target: Vector, far: bool
 ) -> bool:
@@ -181,7 +184,7 @@ def is_blocked_in_tile(
     return False
 
 
-@kernel
+@inlined_kernel
 def camera_ray(scene: SceneArrays, moment: int, x: float, y: float) -> tuple[Vector, float]:
     """The ray through a place in the picture.
 

@@ -71,9 +71,21 @@ def unit(a: Vector) -> Vector:
 
 
 @kernel
+def larger(a: float, b: float) -> float:
+    """The larger of two numbers; Numba's ``max`` does not compile for CUDA."""
+    return a if a > b else b
+
+
+@kernel
+def smaller(a: float, b: float) -> float:
+    """The smaller of two numbers."""
+    return a if a < b else b
+
+
+@kernel
 def clamped(x: float) -> float:
     """The nearest number in 0 to 1."""
-    return min(max(x, 0.0), 1.0)
+    return smaller(larger(x, 0.0), 1.0)
 
 
 @kernel

@@ -1,0 +1,150 @@
+"""``lavin look``: a contact sheet of a source, or of a task shown on it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from lavin_dit.cli.sheets import check_sheet_path, save_sheet
+from lavin_dit.cli.sources import SourceChoice
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lavin_dit.data.views import View
+    from lavin_dit.datasets.source import Source
+    from lavin_dit.vision.contact_sheet import Strip
+    from lavin_dit.vision.task import AnyTask
+
+_TRIES_PER_ROW = 20
+_LEAST_TRIES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Draw samples of a source: each annotation, or query, target and read-back of a task.
+
+    A name that is not known is answered with those that are. All rows of a task are pairs of one
+    episode; what is read back is drawn from the target's picture, with its key.
+    """
+
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
+    """Source, such as world, coco or photos."""
+    root: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="[FOLDER]")] = None
+    """Folder of the source; docs/data.md says what it holds. The synthetic world has none."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("look.png")
+    """File to write: a picture, or with the ending .mp4 a film in which clips run."""
+    task: str | None = None
+    """Task to show, such as depth_estimation; `lavin tasks` lists them."""
+    split: str | None = None
+    """Part of the source, such as train; the source's own default if not given."""
+    num: int = 8
+    """Number of samples."""
+    indices: tuple[int, ...] = ()
+    """Samples to show, by number; drawn at random if not given."""
+    num_frames: int | None = None
+    """Frames of each clip; the task's or the source's own number if not given."""
+    side_px: int | None = None
+    """Samples are shrunk so that their longer side is no longer than this; 256 for images and 168
+    for clips if not given."""
+    seed: int = 0
+    """Draws samples, and what is random in a task."""
+    degrade: bool = False
+    """Treat targets as an autoencoder would before they are read."""
+    settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = ()
+    """Further settings of the source, such as fold=2 or any_licence=True."""
+
+    def run(self) -> int:
+        """Read, draw and save."""
+        from lavin_dit.data.views import View, check_kinds_present, class_names_of
+
+        check_sheet_path(self.output)
+        if self.num < 1:
+            raise ValueError(f"num must be at least 1, got {self.num}")
+        task = None if self.task is None else task_of_length(self.task, self.num_frames)
+        num_frames = self.num_frames if task is None else task.num_frames
+        source = SourceChoice(
+            name=self.name, root=self.root, split=self.split, settings=self.settings
+        ).open(num_frames=num_frames, kinds=None if task is None else task.needs)
+        print(f"{source.name} ({source.split}): {len(source):,} samples{_counts(source.skipped)}")
+        if task is not None:
+            check_kinds_present(task, source)
+        view = View(
+            max_side_px=self.side_px,
+            num_frames=num_frames,
+            degraded=self.degrade,
+            class_names=class_names_of(source),
+        )
+        save_sheet(self.output, self._strips(source, view, task))
+        return 0
+
+    def _strips(self, source: "Source", view: "View", task: "AnyTask | None") -> "list[Strip]":
+        """The rows of the sheet."""
+        import numpy as np
+
+        generator = np.random.default_rng(self.seed)
+        skipped: Counter[str] = Counter()
+        samples = view.read(
+            source, self._candidates(source, generator), generator=generator, skipped=skipped
+        )
+        num = len(self.indices) or self.num
+        if task is None:
+            strips = [view.sample_strip(sample) for sample in islice(samples, num)]
+        else:
+            strips = view.episode_strips(
+                task, samples, num=num, generator=generator, skipped=skipped
+            )
+        if not strips:
+            raise ValueError(f"no sample of {source.name} can be shown{_counts(skipped)}")
+        if skipped:
+            print(f"samples passed over{_counts(skipped)}")
+        return strips
+
+    def _candidates(self, source: "Source", generator: "np.random.Generator") -> "list[int]":
+        """Numbers of samples, in the order in which they are tried."""
+        if self.indices:
+            for index in self.indices:
+                if not 0 <= index < len(source):
+                    raise ValueError(
+                        f"there is no sample {index} in {source.name}; there are 0 to "
+                        f"{len(source) - 1}"
+                    )
+            return list(self.indices)
+        tries = min(len(source), max(_LEAST_TRIES, _TRIES_PER_ROW * self.num))
+        return generator.choice(len(source), tries, replace=False).tolist()
+
+
+def task_of_length(name: str, num_frames: int | None) -> "AnyTask":
+    """A task by name, for clips of a length.
+
+    Args:
+        name: Its name.
+        num_frames: Frames of its samples; the task's own number if None.
+
+    Returns:
+        The task.
+
+    Raises:
+        ValueError: If there is no such task, or it does not take so many frames.
+    """
+    from lavin_dit.vision.task import find_task
+
+    task = find_task(name)
+    if num_frames is None or num_frames == task.num_frames:
+        return task
+    if task.num_frames == 1:
+        raise ValueError(f"{name} is a task of single images, not of {num_frames} frames")
+    record: Any = task
+    if "num_frames" in {field.name for field in fields(record)}:
+        return replace(record, num_frames=num_frames)
+    return replace(record, num_future=num_frames - task.num_input_frames)
+
+
+def _counts(skipped: Mapping[str, int]) -> str:
+    """What was left out, by reason."""
+    reasons = [f"{count:,} x {reason}" for reason, count in skipped.items() if count]
+    return f"; left out: {', '.join(reasons)}" if reasons else ""

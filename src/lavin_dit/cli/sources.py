@@ -1,0 +1,160 @@
+"""Sources as the command line names them: a name, a folder, and settings of their constructors."""
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lavin_dit.cli.fetch import FETCHED
+
+if TYPE_CHECKING:
+    from lavin_dit.datasets.source import Source
+
+SHARDS = "shards"
+"""Name under which any folder of shards can be opened."""
+
+_ELSEWHERE = ("root", "folder", "split", "kinds")  # said in other places than a setting
+_DEFAULT_SPLIT = "train"  # of sources that have no default of their own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChoice:
+    """Which source is meant.
+
+    Attributes:
+        name: Its name, such as ``coco``; ``shards`` for any source that was prepared.
+        root: Its folder; None for a source that has none.
+        split: Which part of it; the source's own default if None.
+        settings: Further settings of its constructor, as ``key=value``.
+    """
+
+    name: str
+    root: Path | None
+    split: str | None
+    settings: Sequence[str] = ()
+
+    def open(
+        self, *, num_frames: int | None = None, kinds: Sequence[type[object]] | None = None
+    ) -> "Source":
+        """Construct the source.
+
+        Args:
+            num_frames: Frames of its clips, where it leaves that open; its own default if None.
+            kinds: Annotations to read, where it leaves that open; its own default if None.
+
+        Returns:
+            The source.
+
+        Raises:
+            ValueError: If there is no such source or setting, or a folder is missing or too much.
+            LayoutError: If files are missing in its folder.
+            ImportError: If it needs a package that is not installed.
+        """
+        construct = self._constructor()
+        accepted = inspect.signature(construct).parameters
+        settings = self._settings(accepted) | self._split_setting(accepted)
+        if kinds is not None and "kinds" in accepted:
+            settings["kinds"] = tuple(kinds)
+        if num_frames is not None:
+            settings = _length(num_frames, accepted) | settings
+        return self._construct(construct, accepted, settings)
+
+    def _constructor(self) -> "Callable[..., Source]":
+        """The class of the source."""
+        from lavin_dit.datasets.discovery import source_class, source_names
+
+        if self.name == SHARDS:
+            from lavin_dit.data.shard_source import ShardSource
+
+            return ShardSource
+        names = source_names()
+        if self.name not in names:
+            raise ValueError(
+                f"there is no source {self.name!r}; there are {', '.join(names)}, and {SHARDS} for "
+                "what lavin prepare wrote"
+            )
+        return source_class(self.name)
+
+    def _split_setting(self, accepted: Mapping[str, inspect.Parameter]) -> dict[str, object]:
+        """The split asked for, or the usual one where the source has no default."""
+        if "split" not in accepted:
+            if self.split is not None:
+                raise ValueError(f"{self.name} has no splits to choose from")
+            return {}
+        if self.split is not None:
+            return {"split": self.split}
+        needed = accepted["split"].default is inspect.Parameter.empty
+        return {"split": _DEFAULT_SPLIT} if needed else {}
+
+    def _settings(self, accepted: Mapping[str, inspect.Parameter]) -> dict[str, object]:
+        """The further settings, checked against what the constructor takes."""
+        settings: dict[str, object] = {}
+        for setting in self.settings:
+            key, equals, value = setting.partition("=")
+            if not equals:
+                raise ValueError(f"a setting is written key=value, got {setting!r}")
+            choices = [name for name in accepted if name not in _ELSEWHERE]
+            if key not in choices:
+                raise ValueError(
+                    f"{self.name} has no setting {key!r}; it has {', '.join(choices) or 'none'}"
+                )
+            settings[key] = _value(value, like=accepted[key].default)
+        return settings
+
+    def _construct(
+        self,
+        construct: "Callable[..., Source]",
+        accepted: Mapping[str, inspect.Parameter],
+        settings: Mapping[str, object],
+    ) -> "Source":
+        """Give the constructor the folder, if it takes one."""
+        if not {"root", "folder"} & accepted.keys():
+            if self.root is not None:
+                raise ValueError(f"{self.name} has no folder, but {self.root} was given")
+            return construct(**settings)
+        if self.root is None:
+            raise ValueError(
+                f"{self.name} needs its folder after its name; docs/data.md says where to get it"
+                + (f", or: lavin prepare {self.name} -o FOLDER" if self.name in FETCHED else "")
+            )
+        return construct(self.root, **settings)
+
+
+def _length(num_frames: int, accepted: Mapping[str, inspect.Parameter]) -> dict[str, object]:
+    """The setting that makes clips so many frames long, if there is one."""
+    if "num_frames" in accepted:
+        return {"num_frames": num_frames}
+    if "cut" in accepted:
+        from lavin_dit.datasets.video_files import ClipCut
+
+        return {"cut": ClipCut(num_frames=num_frames)}
+    return {}
+
+
+def _value(text: str, *, like: object) -> object:
+    """A setting from its words.
+
+    Args:
+        text: ``192x256`` for a size (height x width), a Python value such as ``2`` or ``True``, or
+            anything else for itself.
+        like: The setting's default, which tells whether it is a size.
+
+    Returns:
+        Its value.
+
+    Raises:
+        ValueError: If it should be a size and is not.
+    """
+    from lavin_dit.vision.geometry import Size
+
+    if isinstance(like, Size):
+        height, _, width = text.partition("x")
+        if not (height.isdecimal() and width.isdecimal()):
+            raise ValueError(f"a size is written 192x256, height first, got {text!r}")
+        return Size(height=int(height), width=int(width))
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
