@@ -123,6 +123,11 @@ class Mixture:
         self._shapes = Schedule(weights, seed=derived_seed(seed, _SHAPES))
 
     @property
+    def entries(self) -> tuple[MixtureEntry, ...]:
+        """What is mixed."""
+        return self._entries
+
+    @property
     def fingerprint(self) -> str:
         """A digest of all that decides the batches, the contents of the sources aside."""
         parts = [
