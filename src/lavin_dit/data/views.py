@@ -1,7 +1,7 @@
 """Samples and pairs as strips of a contact sheet: what is known, and what survives painting it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -238,8 +238,7 @@ def mixture_strip(mixture: Mixture, step: int) -> Strip:
 
 def class_names_of(source: Source) -> Mapping[int, str]:
     """The names of a source's classes by number; none where it has no classes."""
-    names: Mapping[int, str] | Sequence[str] = getattr(source, "class_names", ())
-    return names if isinstance(names, Mapping) else dict(enumerate(names))
+    return getattr(source, "class_names", {})
 
 
 def scene_for(task: AnyTask, size: Size, *, generator: np.random.Generator) -> Sample:
