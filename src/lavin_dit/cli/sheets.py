@@ -45,4 +45,5 @@ def save_sheet(path: Path, strips: "Sequence[Strip]") -> None:
         clip = Clip(frames=draw_sheet(strips)[None])
     save_clip(clip, path)
     height, width = clip.frames.shape[1:3]
-    print(f"{path}: {len(strips)} rows, {width} x {height} pixels")
+    rows = "1 row" if len(strips) == 1 else f"{len(strips)} rows"
+    print(f"{path}: {rows}, {width} x {height} pixels")

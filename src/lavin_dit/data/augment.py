@@ -5,7 +5,7 @@ One window, one resize and one flip serve the clip and all annotations of a samp
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from lavin_dit.vision.geometry import Size, Window
 from lavin_dit.vision.sample import Sample
 
 
+@runtime_checkable
 class Framing(Protocol):
     """Brings samples to one size; a frozen record, so that it can travel into workers."""
 

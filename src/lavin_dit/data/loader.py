@@ -90,9 +90,8 @@ class EpisodeLoader:
         Yields:
             This rank's part of each step's batch. Leaving the loop ends the workers.
         """
-        iterator = iter(self._data_loader())
-        while True:
-            batch = next(iterator).unpacked()
+        for parcel in self._data_loader():
+            batch = parcel.unpacked()
             for reason, number in batch.skipped.items():
                 if reason not in self.skipped:
                     _log.warning("step %d: skipping a sample of %s", batch.step, reason)

@@ -15,6 +15,7 @@ import numpy as np
 from lavin_dit.data.augment import Framing
 from lavin_dit.data.batch import EpisodeBatch, stack_episodes
 from lavin_dit.data.episodes import EpisodeDrawer, check_task_fits
+from lavin_dit.data.one_thread import one_thread
 from lavin_dit.data.order import Order, Schedule, derived_seed
 from lavin_dit.datasets.source import Source
 from lavin_dit.vision.episode import MAX_PAIRS, Episode, check_num_pairs
@@ -123,6 +124,11 @@ class Mixture:
         self._shapes = Schedule(weights, seed=derived_seed(seed, _SHAPES))
 
     @property
+    def entries(self) -> tuple[MixtureEntry, ...]:
+        """What is mixed."""
+        return self._entries
+
+    @property
     def fingerprint(self) -> str:
         """A digest of all that decides the batches, the contents of the sources aside."""
         parts = [
@@ -188,7 +194,8 @@ class Mixture:
         """
         skipped: Counter[str] = Counter()
         slots = range(self.settings.batch_size) if slots is None else slots
-        episodes = [self.episode(step, slot, skipped=skipped) for slot in slots]
+        with one_thread():
+            episodes = [self.episode(step, slot, skipped=skipped) for slot in slots]
         return stack_episodes(episodes, step=step, skipped=skipped)
 
     def _group(self, places: Sequence[int]) -> _Group:

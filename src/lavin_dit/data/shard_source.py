@@ -10,6 +10,7 @@ What can be wrong, and what happens:
 
 import copy
 import hashlib
+import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -140,7 +141,7 @@ def _read_index(storage: Storage, manifest: Manifest) -> ShardIndex:
         index = ShardIndex.from_bytes(storage.read(INDEX))
     except FileNotFoundError as error:
         raise ShardError(f"{where} does not exist; prepare again, which rewrites it") from error
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ShardError(f"{where} is damaged; prepare again, which rewrites it") from error
     num_samples = sum(count for _, count, _, _ in manifest.shards)
     if len(index.size) != num_samples:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from lavin_dit.data.one_thread import one_thread
 from lavin_dit.data.sample_members import PictureEncoding, kind_name, sample_to_members
 from lavin_dit.data.shards import (
     INDEX,
@@ -133,7 +134,7 @@ def write_shard(job: ShardJob, number: int) -> None:
     for leftover in job.output.glob(f".{path.name}.*.partial"):  # of a run that was killed
         leftover.unlink()
     (job.output / record_name(number)).unlink(missing_ok=True)
-    with written_whole(path) as partial, partial.open("wb") as file:
+    with one_thread(), written_whole(path) as partial, partial.open("wb") as file:
         for index, sample in _numbered(job.source, range(start, stop), skipped):
             members = sample_to_members(sample, key=f"{index:09d}", encoding=job.settings.pictures)
             block = tar_block(members)
@@ -152,7 +153,7 @@ def write_shard(job: ShardJob, number: int) -> None:
         offsets=tuple(offsets),
         sizes=tuple(sizes),
         checksums=tuple(checksums),
-        skipped=skipped,
+        skipped=dict(skipped),
     )
     write_record(record, job.output / record_name(number))
 

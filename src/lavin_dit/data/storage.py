@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import fsspec
 
@@ -17,6 +17,7 @@ _MAX_TRIES = 4
 _FIRST_PAUSE_S = 0.5
 
 
+@runtime_checkable
 class Storage(Protocol):
     """A folder that is read by name; can be pickled, and used after a fork."""
 

@@ -1,12 +1,13 @@
 """Samples and pairs as strips of a contact sheet: what is known, and what survives painting it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 import numpy as np
 
+from lavin_dit.data.mixture import Mixture
 from lavin_dit.datasets.source import Source, UnusableSampleError
 from lavin_dit.vision.codecs.boxes import Boxes
 from lavin_dit.vision.codecs.degradation import degrade
@@ -14,7 +15,7 @@ from lavin_dit.vision.codecs.keypoints import Keypoints
 from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.contact_sheet import Cell, Strip
-from lavin_dit.vision.geometry import ClipShape, Size
+from lavin_dit.vision.geometry import ClipShape, Size, clip_shape
 from lavin_dit.vision.random_scene import random_scene
 from lavin_dit.vision.results.boxes import BoxesResult
 from lavin_dit.vision.results.by_kind import as_result
@@ -24,6 +25,7 @@ from lavin_dit.vision.sample import Sample
 from lavin_dit.vision.task import AnyTask, NothingToPaintError
 
 _SIDE_PX, _CLIP_SIDE_PX = 256, 168
+_NUM_PAIRS_SHOWN = 2  # of an episode's context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,10 +202,43 @@ def check_kinds_present(task: AnyTask, source: Source) -> None:
         )
 
 
+def mixture_strip(mixture: Mixture, step: int) -> Strip:
+    """The first episode of one of a mixture's batches.
+
+    Args:
+        mixture: The mixture.
+        step: Which batch.
+
+    Returns:
+        The first context pairs, the query, its target, and a drawing of what is read back from it.
+
+    Raises:
+        NoEpisodeError: If too many samples are rejected.
+    """
+    episode = mixture.episode(step, 0)
+    task = next(
+        entry.task
+        for entry in mixture.entries
+        if (entry.task.name, entry.source.name) == (episode.task, episode.source)
+    )
+    cells: list[Cell] = []
+    for number, pair in enumerate(episode.context[:_NUM_PAIRS_SHOWN], start=1):
+        cells.append(Cell(caption=f"input {number}", frames=pair.input))
+        cells.append(Cell(caption=f"target {number}", frames=pair.target))
+    query = episode.query
+    result = task.read(query.target, rule=episode.rule, key=query.key)
+    fits = result.annotation.shape == clip_shape(query.input)
+    drawn = result.draw(Rgb(pixels=query.input) if fits else None)
+    cells.append(Cell(caption="query", frames=query.input))
+    cells.append(Cell(caption="target", frames=query.target))
+    cells.append(Cell(caption="read back", frames=drawn))
+    title = f"batch {step}: {episode.task} on {episode.source}, {episode.num_pairs} pairs"
+    return Strip(title=title, cells=tuple(cells))
+
+
 def class_names_of(source: Source) -> Mapping[int, str]:
     """The names of a source's classes by number; none where it has no classes."""
-    names: Mapping[int, str] | Sequence[str] = getattr(source, "class_names", ())
-    return names if isinstance(names, Mapping) else dict(enumerate(names))
+    return getattr(source, "class_names", {})
 
 
 def scene_for(task: AnyTask, size: Size, *, generator: np.random.Generator) -> Sample:

@@ -79,7 +79,7 @@ class Cutouts:
     """
 
     name = "cutouts"
-    class_names = CLASS_NAMES
+    class_names: Mapping[int, str] = dict(enumerate(CLASS_NAMES))
 
     def __init__(
         self,

@@ -170,8 +170,12 @@ def test_photos_show_on_surfaces():
     with_photos = World(size=SIZE, photos=[red])
     photos = [with_photos.draw(index).floor.pattern == "photo" for index in range(40)]
     assert 5 < sum(photos) < 30
+
+
+@pytest.mark.unchecked
+def test_photos_of_another_form_are_refused():
     with pytest.raises(ValueError, match=r"shape \(h, w, 3\)"):
-        World(photos=[red[..., 0]])
+        World(photos=[np.zeros((40, 60), dtype=np.uint8)])
 
 
 @pytest.mark.parametrize("settings", [{"split": "val"}, {"num_frames": 0}, {"length": 0}])

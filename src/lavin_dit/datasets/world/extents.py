@@ -20,13 +20,12 @@ def reach(parts: Sequence[Part], direction: Float64[np.ndarray, "3"]) -> float:
     Returns:
         The reach in metres; exact.
     """
-    return max(
-        float(np.dot(direction, part.offset))
-        + float(
-            support(part.kind, part.size, direction @ matrix_of(part.rotation), powers=part.powers)
-        )
-        for part in parts
-    )
+    reaches: list[float] = []
+    for part in parts:
+        own = (direction @ matrix_of(part.rotation))[None]
+        around = support(part.kind, part.size, own, powers=part.powers)[0]
+        reaches.append(float(direction @ np.array(part.offset)) + float(around))
+    return max(reaches)
 
 
 def enclosing_sphere(parts: Sequence[Part]) -> tuple[Float64[np.ndarray, "3"], float]:

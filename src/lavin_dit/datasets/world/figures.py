@@ -18,8 +18,8 @@ from lavin_dit.vision.codecs.coco_joints import JOINT_NAMES, NUM_JOINTS
 SKIN, SHIRT, TROUSERS, SHOES, HAIR, EYES, HAT = range(7)
 _STANDARD_M = 1.72  # height of the figure that the lengths below describe
 _LEG_M = 0.82
-_ACROSS = about_axis("x", 90)
-_FORWARD = about_axis("y", 90)
+_ACROSS = about_axis("x", 90.0)
+_FORWARD = about_axis("y", 90.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ _LIMITS_DEG = {
     "hip_flex": (-25, 110), "hip_abduct": (0, 45), "knee": (2, 140),
 }  # fmt: skip
 
-Posture = Mapping[str, float]
+Posture = Mapping[str, float | int]
 
 _STAND: Posture = {"arms_abduct": 12, "elbows": 12, "hips_abduct": 3, "knees": 4}
 _KEYS: Mapping[str, tuple[Posture, ...]] = MappingProxyType(

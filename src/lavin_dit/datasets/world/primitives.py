@@ -40,7 +40,7 @@ PRIMITIVE_NUMBERS: dict[PrimitiveKind, int] = {
     "plane": PLANE,
 }
 
-Triple = tuple[float, float, float]
+Triple = tuple[float | int, float | int, float | int]
 
 
 def bounding_radius(kind: PrimitiveKind, size: Triple) -> float:

@@ -9,8 +9,8 @@ from lavin_dit.datasets.world.primitives import PrimitiveKind, Triple
 from lavin_dit.datasets.world.rotations import about_axis
 from lavin_dit.datasets.world.spec import IDENTITY, Part, Quaternion
 
-_ALONG_X = about_axis("y", 90)
-_ALONG_Y = about_axis("x", 90)
+_ALONG_X = about_axis("y", 90.0)
+_ALONG_Y = about_axis("x", 90.0)
 
 
 class _Draw:
@@ -35,7 +35,7 @@ def _part(
     return Part(kind=kind, size=size, offset=offset, slot=slot, rotation=rotation)
 
 
-def _superball(size: Triple, powers: tuple[float, float], offset: Triple = (0, 0, 0)) -> Part:
+def _superball(size: Triple, powers: tuple[float, float], offset: Triple = (0.0, 0.0, 0.0)) -> Part:
     """A superball in the first material."""
     return Part(kind="superball", size=size, powers=powers, offset=offset)
 
@@ -87,7 +87,7 @@ def _mug(u: _Draw) -> list[Part]:
 def _table(u: _Draw) -> list[Part]:
     x, y, half = u(0.28, 0.42), u(0.22, 0.36), u(0.18, 0.28)
     top = _part("box", (x, y, 0.03), (0, 0, half))
-    return [top, *_legs(x - 0.05, y - 0.05, half, 0, 0.03)]
+    return [top, *_legs(x - 0.05, y - 0.05, half, 0.0, 0.03)]
 
 
 def _lamp(u: _Draw) -> list[Part]:
@@ -164,7 +164,7 @@ def _tree(_: _Draw) -> list[Part]:
 
 def _stool(u: _Draw) -> list[Part]:
     half = u(0.2, 0.28)
-    return [_part("cylinder", (0.24, 0, 0.04), (0, 0, half)), *_legs(0.14, 0.14, half, 0, 0.03)]
+    return [_part("cylinder", (0.24, 0, 0.04), (0, 0, half)), *_legs(0.14, 0.14, half, 0.0, 0.03)]
 
 
 def _mushroom(u: _Draw) -> list[Part]:

@@ -78,7 +78,7 @@ def _direction(generator: np.random.Generator, *, lowest_deg: float) -> Triple:
 
 def _day(generator: np.random.Generator) -> Environment:
     """A day under a sky that is clear, cloudy or overcast."""
-    sun = _direction(generator, lowest_deg=12)
+    sun = _direction(generator, lowest_deg=12.0)
     low = np.clip(1 - sun[2] / 0.5, 0, 1)
     strength = generator.uniform(1.2, 2.6)
     overcast = generator.random() < 0.25
@@ -122,7 +122,7 @@ def _night(generator: np.random.Generator) -> Environment:
     )
     foggy = generator.random() < _FOG_SHARE
     return Environment(
-        sun_direction=_direction(generator, lowest_deg=20),
+        sun_direction=_direction(generator, lowest_deg=20.0),
         sun_colour=_triple(np.array([0.06, 0.08, 0.12]) * generator.uniform(0.3, 1.5)),
         sun_softness=0.02,
         zenith=_triple(sky),

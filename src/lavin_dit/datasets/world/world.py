@@ -46,7 +46,7 @@ class World:
         class_names: The name of each class number.
     """
 
-    class_names = CLASS_NAMES
+    class_names: Mapping[int, str] = MappingProxyType(dict(enumerate(CLASS_NAMES)))
 
     def __init__(
         self,

@@ -1,5 +1,9 @@
 """The loops over pixels for CUDA: the same functions, one thread for each pixel of a clip."""
 
+# Numba types the kernels' parameters, and its device arrays stand in for NumPy's.
+# pyright: reportMissingParameterType=false, reportUnknownParameterType=false
+# pyright: reportAttributeAccessIssue=false
+
 from typing import Any
 
 from numba import cuda
