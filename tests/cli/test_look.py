@@ -276,3 +276,16 @@ def test_a_mixture(
     assert "gone.py: no such program" in error_line(capsys)
     assert run("look", "recipe.py:mixture", "--task", "colorization") == 2
     assert "only the number of batches can be chosen" in error_line(capsys)
+
+
+def test_the_synthetic_world_as_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for needed in ("numba", "mujoco"):
+        pytest.importorskip(needed)
+    shards, sheets = tmp_path / "shards", [tmp_path / "world.png", tmp_path / "shards.png"]
+    settings = ["--split", "test", "--set", "length=2", "size=96x100"]
+    assert run("look", "world", *settings, "-o", sheets[0]) == 0
+    assert run("prepare", "world", *settings, "-o", shards, "--format", "png") == 0
+    assert run("look", "shards", shards, "-o", sheets[1]) == 0
+    assert "world (test): 2 samples" in capsys.readouterr().out
+    first, second = (load_clip(sheet).frames[0] for sheet in sheets)
+    np.testing.assert_array_equal(first[:, :220], second[:, :220])  # RGB and depth

@@ -2,7 +2,6 @@
 
 import runpy
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from lavin_dit.cli.outputs import left_out, listed
 from lavin_dit.cli.sheets import check_sheet_path, save_sheet
 from lavin_dit.cli.sources import SourceChoice
 
@@ -77,7 +77,7 @@ class Look:
         source = SourceChoice(
             name=self.name, root=self.root, split=self.split, settings=self.settings
         ).open(num_frames=num_frames, kinds=None if task is None else task.needs)
-        print(f"{source.name} ({source.split}): {len(source):,} samples{_counts(source.skipped)}")
+        print(f"{source.name} ({source.split}): {len(source):,} samples{left_out(source.skipped)}")
         if task is not None:
             check_kinds_present(task, source)
         view = View(
@@ -119,9 +119,9 @@ class Look:
                 task, samples, num=num, generator=generator, skipped=skipped
             )
         if not strips:
-            raise ValueError(f"no sample of {source.name} can be shown{_counts(skipped)}")
+            raise ValueError(f"no sample of {source.name} can be shown{left_out(skipped)}")
         if skipped:
-            print(f"samples passed over{_counts(skipped)}")
+            print(f"samples passed over: {listed(skipped)}")
         return strips
 
     def _candidates(self, source: "Source", generator: "np.random.Generator") -> "list[int]":
@@ -177,9 +177,3 @@ def task_of_length(name: str, num_frames: int | None) -> "AnyTask":
     if "num_frames" in {field.name for field in fields(record)}:
         return replace(record, num_frames=num_frames)
     return replace(record, num_future=num_frames - task.num_input_frames)
-
-
-def _counts(skipped: Mapping[str, int]) -> str:
-    """What was left out, by reason."""
-    reasons = [f"{count:,} x {reason}" for reason, count in skipped.items() if count]
-    return f"; left out: {', '.join(reasons)}" if reasons else ""

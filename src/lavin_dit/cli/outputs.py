@@ -35,3 +35,13 @@ def output_names(queries: Sequence[Path]) -> Mapping[Path, str]:
             )
         names[query.stem] = query
     return {query: name for name, query in names.items()}
+
+
+def listed(counts: Mapping[str, int]) -> str:
+    """Reasons and how often each occurred, as words."""
+    return ", ".join(f"{count:,} x {reason}" for reason, count in counts.items() if count)
+
+
+def left_out(counts: Mapping[str, int]) -> str:
+    """The end of a sentence that says what was left out, if anything was."""
+    return f"; left out: {listed(counts)}" if any(counts.values()) else ""

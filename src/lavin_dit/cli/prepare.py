@@ -1,6 +1,5 @@
 """``lavin prepare``: write any source as tar shards, and fetch those sources that are free."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from lavin_dit.cli.fetch import FETCHED, FetchOptions
-from lavin_dit.cli.outputs import check_writable
+from lavin_dit.cli.outputs import check_writable, left_out
 from lavin_dit.cli.sources import SourceChoice
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class ShardOptions:
             pictures=PictureEncoding(format=self.format, max_short_side_px=self.max_short_side_px),
         )
         source = self._source(name, root)
-        print(f"{source.name} ({source.split}): {len(source):,} samples{_reasons(source.skipped)}")
+        print(f"{source.name} ({source.split}): {len(source):,} samples{left_out(source.skipped)}")
         check_writable(output)
         with _Bar() as progress:
             report = prepare_shards(
@@ -167,12 +166,6 @@ def _tell(output: Path, report: "PrepareReport", part: "Part") -> None:
     """Say what there is now."""
     which = f" of part {part.number}/{part.count}" if part.count > 1 else ""
     shards = f"{report.written + report.kept} shards{which}, {report.kept} of them from before"
-    print(f"{output}: {report.num_samples:,} samples in {shards}{_reasons(report.skipped)}")
+    print(f"{output}: {report.num_samples:,} samples in {shards}{left_out(report.skipped)}")
     if report.missing:
         print(f"{report.missing} of {report.num_shards} shards are missing: run the other parts")
-
-
-def _reasons(skipped: Mapping[str, int]) -> str:
-    """What was left out, by reason."""
-    reasons = [f"{count:,} x {reason}" for reason, count in skipped.items() if count]
-    return f"; left out: {', '.join(reasons)}" if reasons else ""
