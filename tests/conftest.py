@@ -20,3 +20,12 @@ def pairs_folder(tmp_path: Path) -> Path:
             pixels = picture(height, width, seed=10 * index + len(half))
             Image.fromarray(pixels).save(folder / f"p{index}_{half}.png")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs a GPU where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))

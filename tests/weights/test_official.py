@@ -681,8 +681,9 @@ def test_no_more_than_a_shard_is_in_memory(large_release, tmp_path):
                 path.stat().st_size for path in (tmp_path / "out" / dtype).rglob("*.safetensors")
             )
             assert written == pytest.approx(num_bytes, rel=0.01)
-            # What was read stays mapped until the system wants the room: at most both files.
-            assert int(printed) < before + 600e6 + 3 * shard
+            # What was read stays mapped until the system wants the room: at most both files, and
+            # the pages of the libraries, which are not private either.
+            assert int(printed) < before + 600e6 + 300e6 + 3 * shard
     # Measured: 2 MB without and 50 MB with a change of precision, whatever the networks' size.
     assert rises["None"] < 2 * shard
     assert rises["torch.bfloat16"] < 3 * shard
