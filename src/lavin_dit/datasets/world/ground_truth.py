@@ -24,8 +24,8 @@ from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.geometry import ClipShape, clip_shape
 
 FARTHEST_M = 20.0
-"""Depths beyond this are not valid, as with a real sensor. The floor of an open scene has no end: if
-its horizon counted, painting would leave few grey levels to the things near the camera."""
+"""Depths beyond this are not valid, as with a real sensor. The floor of an open scene has no end:
+if its horizon counted, painting would leave few grey levels to the things near the camera."""
 
 _PERSON = CLASS_NAMES.index("person")
 _SKIN_DEPTHS = 1.6  # a joint is seen if what hides it is no thicker than this many times its limb
