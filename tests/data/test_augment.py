@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lavin_dit.data.augment import CentralFraming, RandomFraming
+from lavin_dit.data.augment import CentralFraming, RandomFraming, _resized
 from lavin_dit.vision.codecs.depth import Depth
 from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.geometry import ClipShape, Size
@@ -83,6 +83,21 @@ def test_the_middle_is_kept_without_chance():
         coordinates(40, 90), generator=np.random.default_rng(0)
     )
     np.testing.assert_array_equal(framed.rgb.pixels[0, 0, :, 1], np.arange(25, 65))
+
+
+@pytest.mark.parametrize(("height", "width"), [(13, 71), (140, 23), (29, 43), (61, 43)])
+def test_resizing_is_that_of_samples(height, width):
+    sample = random_scene(
+        ClipShape(num_frames=3, height=67, width=89), generator=np.random.default_rng(0)
+    )
+    size = Size(height=height, width=width)
+    fast, exact = _resized(sample, size), sample.resize(size)
+    assert fast.shape == exact.shape
+    error = fast.rgb.pixels.astype(int) - exact.rgb.pixels.astype(int)
+    assert np.abs(error).max() <= 1
+    np.testing.assert_array_equal(fast[Depth].metres, exact[Depth].metres)
+    assert fast.kinds == exact.kinds
+    assert _resized(fast, size) is fast
 
 
 def test_all_kinds_survive():

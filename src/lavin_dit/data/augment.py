@@ -1,6 +1,6 @@
 """Bringing samples to the size of an episode, with or without chance.
 
-One window, one resize and one flip serve the clip and all annotations of a sample.
+One window, one size and one flip serve the clip and all annotations of a sample.
 """
 
 import math
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from PIL import Image
 
+from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.geometry import Size, Window
 from lavin_dit.vision.sample import Sample
 
@@ -65,7 +67,7 @@ class RandomFraming:
             height=window.height,
             width=window.width,
         )
-        framed = sample.crop(placed).resize(self.size)
+        framed = _resized(sample.crop(placed), self.size)
         return framed.flip() if self.flip and flip < 0.5 else framed
 
 
@@ -89,7 +91,28 @@ class CentralFraming:
             height=window.height,
             width=window.width,
         )
-        return sample.crop(placed).resize(self.size)
+        return _resized(sample.crop(placed), self.size)
+
+
+def _resized(sample: Sample, size: Size) -> Sample:
+    """The sample at another size; pixels by Pillow, which has the filter of ``Rgb.resize``.
+
+    It computes in 8 bits, so that pixels differ by at most a level, and takes a fifth of the time:
+    what :meth:`Sample.resize` would spend here is a quarter of the making of an episode.
+    """
+    if size == sample.shape.size:
+        return sample
+    frames = [
+        np.asarray(
+            Image.fromarray(frame).resize((size.width, size.height), Image.Resampling.BILINEAR)
+        )
+        for frame in np.ascontiguousarray(sample.rgb.pixels)
+    ]
+    return Sample(
+        rgb=Rgb(pixels=np.stack(frames)),
+        annotations=tuple(annotation.resize(size) for annotation in sample.annotations),
+        name=sample.name,
+    )
 
 
 def _window(frame: Size, size: Size, *, stretch: float, scale: float) -> Size:
