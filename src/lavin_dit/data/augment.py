@@ -98,7 +98,7 @@ def _resized(sample: Sample, size: Size) -> Sample:
     """The sample at another size; pixels by Pillow, which has the filter of ``Rgb.resize``.
 
     It computes in 8 bits, so that pixels differ by at most a level, and takes a fifth of the time:
-    what :meth:`Sample.resize` would spend here is a quarter of the making of an episode.
+    with :meth:`Sample.resize` an episode of images took 12 to 44 % more time.
     """
     if size == sample.shape.size:
         return sample
