@@ -20,6 +20,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from lavin_dit.vision.codecs.codec import sealed
+from lavin_dit.vision.codecs.rgb import Rgb
+from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.results.result import Result
 from lavin_dit.vision.sample import Sample
 
@@ -213,6 +215,19 @@ class Ruleless:
     def draw_rule(self, context: Sequence[Sample], *, generator: np.random.Generator) -> None:
         """There is no rule, and the generator is not drawn from."""
         del context, generator
+
+
+class PictureTarget:
+    """Mixed into tasks whose targets are photos: what is read is the picture itself."""
+
+    __slots__ = ()
+
+    def read(
+        self, picture: UInt8[np.ndarray, "t h w 3"], *, rule: object = None, key: None = None
+    ) -> PictureResult:
+        """The picture as it is, whatever the rule."""
+        del rule, key
+        return PictureResult(annotation=Rgb(pixels=picture))
 
 
 def check_sample(sample: Sample, task: AnyTask) -> None:

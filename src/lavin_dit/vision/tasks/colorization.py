@@ -4,20 +4,24 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import UInt8
 
-from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.geometry import to_levels
-from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.sample import Sample
-from lavin_dit.vision.task import ImageTask, NothingToPaintError, Pair, Ruleless, check_sample
+from lavin_dit.vision.task import (
+    ImageTask,
+    NothingToPaintError,
+    Pair,
+    PictureTarget,
+    Ruleless,
+    check_sample,
+)
 
 # Brightness as in ITU-R BT.601, which OpenCV's grey conversion computes.
 _BRIGHTNESS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Colorization(Ruleless, ImageTask):
+class Colorization(Ruleless, PictureTarget, ImageTask):
     """Paints the colours of a grey photo.
 
     Invariance: none; other colours may be as likely, so it is judged by its likeness as well.
@@ -47,10 +51,3 @@ class Colorization(Ruleless, ImageTask):
             raise NothingToPaintError(sample.name, "photo has no colour")
         grey = to_levels(pixels.astype(np.float32) @ _BRIGHTNESS)
         return Pair(input=np.repeat(grey[..., None], 3, axis=-1), target=pixels, key=None)
-
-    def read(
-        self, picture: UInt8[np.ndarray, "t h w 3"], *, rule: None = None, key: None = None
-    ) -> PictureResult:
-        """The picture as it is."""
-        del rule, key
-        return PictureResult(annotation=Rgb(pixels=picture))

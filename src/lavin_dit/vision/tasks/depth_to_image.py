@@ -4,17 +4,21 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import UInt8
 
 from lavin_dit.vision.codecs.depth import Depth, DepthCodec
-from lavin_dit.vision.codecs.rgb import Rgb
-from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.sample import Sample
-from lavin_dit.vision.task import ImageTask, NothingToPaintError, Pair, Ruleless, check_sample
+from lavin_dit.vision.task import (
+    ImageTask,
+    NothingToPaintError,
+    Pair,
+    PictureTarget,
+    Ruleless,
+    check_sample,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DepthToImage(Ruleless, ImageTask):
+class DepthToImage(Ruleless, PictureTarget, ImageTask):
     """Paints a photo of a given depth.
 
     Invariance: none; any photo of that depth is right, so it is judged by its likeness.
@@ -43,10 +47,3 @@ class DepthToImage(Ruleless, ImageTask):
             raise NothingToPaintError(sample.name, "no pixel has a depth")
         picture, _ = self.codec.paint(depth)
         return Pair(input=picture, target=sample.rgb.pixels, key=None)
-
-    def read(
-        self, picture: UInt8[np.ndarray, "t h w 3"], *, rule: None = None, key: None = None
-    ) -> PictureResult:
-        """The picture as it is."""
-        del rule, key
-        return PictureResult(annotation=Rgb(pixels=picture))

@@ -4,17 +4,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import UInt8
 
-from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.degradations.rain import Rain, add_rain
-from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.sample import Sample
-from lavin_dit.vision.task import ImageTask, Pair, Ruleless, check_sample
+from lavin_dit.vision.task import ImageTask, Pair, PictureTarget, Ruleless, check_sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deraining(Ruleless, ImageTask):
+class Deraining(Ruleless, PictureTarget, ImageTask):
     """Takes the rain out of a photo.
 
     Every pair has its own rain, light to heavy.
@@ -42,10 +39,3 @@ class Deraining(Ruleless, ImageTask):
         clean = sample.rgb.pixels
         spoilt = add_rain(clean, rain=self.rain, generator=generator)
         return Pair(input=spoilt, target=clean, key=None)
-
-    def read(
-        self, picture: UInt8[np.ndarray, "t h w 3"], *, rule: None = None, key: None = None
-    ) -> PictureResult:
-        """The picture as it is."""
-        del rule, key
-        return PictureResult(annotation=Rgb(pixels=picture))

@@ -4,17 +4,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import UInt8
 
-from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.degradations.glass import Glass, blur_by_glass
-from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.sample import Sample
-from lavin_dit.vision.task import ImageTask, Pair, Ruleless, check_sample
+from lavin_dit.vision.task import ImageTask, Pair, PictureTarget, Ruleless, check_sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GlassDeblurring(Ruleless, ImageTask):
+class GlassDeblurring(Ruleless, PictureTarget, ImageTask):
     """Takes the frosted glass from before a photo.
 
     Every pair has its own glass.
@@ -42,10 +39,3 @@ class GlassDeblurring(Ruleless, ImageTask):
         clean = sample.rgb.pixels
         spoilt = blur_by_glass(clean, glass=self.glass, generator=generator)
         return Pair(input=spoilt, target=clean, key=None)
-
-    def read(
-        self, picture: UInt8[np.ndarray, "t h w 3"], *, rule: None = None, key: None = None
-    ) -> PictureResult:
-        """The picture as it is."""
-        del rule, key
-        return PictureResult(annotation=Rgb(pixels=picture))

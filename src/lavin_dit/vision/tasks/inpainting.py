@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import UInt8
 
-from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.degradations.holes import HOLE_KINDS, HoleKind, draw_hole
-from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.sample import Sample
-from lavin_dit.vision.task import ImageTask, Pair, check_sample
+from lavin_dit.vision.task import ImageTask, Pair, PictureTarget, check_sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +30,7 @@ class InpaintingRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inpainting(ImageTask):
+class Inpainting(PictureTarget, ImageTask):
     """Fills the hole of a photo.
 
     All holes of an episode are of one kind and filled with one level; each pair's hole has a
@@ -74,14 +71,3 @@ class Inpainting(ImageTask):
         hole = draw_hole(sample.shape.size, kind=rule.kind, generator=generator)
         torn = np.where(hole[None, ..., None], np.uint8(rule.level), whole)
         return Pair(input=torn, target=whole, key=None)
-
-    def read(
-        self,
-        picture: UInt8[np.ndarray, "t h w 3"],
-        *,
-        rule: InpaintingRule | None = None,
-        key: None = None,
-    ) -> PictureResult:
-        """The picture as it is, also outside the hole."""
-        del rule, key
-        return PictureResult(annotation=Rgb(pixels=picture))

@@ -4,17 +4,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import UInt8
 
-from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.degradations.motion import Motion, blur_by_motion
-from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.sample import Sample
-from lavin_dit.vision.task import ImageTask, Pair, Ruleless, check_sample
+from lavin_dit.vision.task import ImageTask, Pair, PictureTarget, Ruleless, check_sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MotionDeblurring(Ruleless, ImageTask):
+class MotionDeblurring(Ruleless, PictureTarget, ImageTask):
     """Takes the camera's motion out of a photo.
 
     Every pair has its own line of motion.
@@ -42,10 +39,3 @@ class MotionDeblurring(Ruleless, ImageTask):
         clean = sample.rgb.pixels
         spoilt = blur_by_motion(clean, motion=self.motion, generator=generator)
         return Pair(input=spoilt, target=clean, key=None)
-
-    def read(
-        self, picture: UInt8[np.ndarray, "t h w 3"], *, rule: None = None, key: None = None
-    ) -> PictureResult:
-        """The picture as it is."""
-        del rule, key
-        return PictureResult(annotation=Rgb(pixels=picture))

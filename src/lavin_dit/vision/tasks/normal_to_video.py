@@ -4,17 +4,21 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import UInt8
 
 from lavin_dit.vision.codecs.normals import NormalCodec, Normals
-from lavin_dit.vision.codecs.rgb import Rgb
-from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.sample import Sample
-from lavin_dit.vision.task import NothingToPaintError, Pair, Ruleless, VideoTask, check_sample
+from lavin_dit.vision.task import (
+    NothingToPaintError,
+    Pair,
+    PictureTarget,
+    Ruleless,
+    VideoTask,
+    check_sample,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NormalToVideo(Ruleless, VideoTask):
+class NormalToVideo(Ruleless, PictureTarget, VideoTask):
     """Paints a clip of given surface normals.
 
     Invariance: none; any clip of those normals is right, so it is judged by its likeness.
@@ -44,10 +48,3 @@ class NormalToVideo(Ruleless, VideoTask):
             raise NothingToPaintError(sample.name, "no pixel has a surface normal")
         picture, _ = self.codec.paint(normals)
         return Pair(input=picture, target=sample.rgb.pixels, key=None)
-
-    def read(
-        self, picture: UInt8[np.ndarray, "t h w 3"], *, rule: None = None, key: None = None
-    ) -> PictureResult:
-        """The clip as it is."""
-        del rule, key
-        return PictureResult(annotation=Rgb(pixels=picture))

@@ -4,18 +4,22 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import UInt8
 
 from lavin_dit.vision.codecs.keypoints import KeypointCodec, Keypoints
 from lavin_dit.vision.codecs.palette import PERSON_COLOURS
-from lavin_dit.vision.codecs.rgb import Rgb
-from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.sample import Sample
-from lavin_dit.vision.task import ImageTask, NothingToPaintError, Pair, Ruleless, check_sample
+from lavin_dit.vision.task import (
+    ImageTask,
+    NothingToPaintError,
+    Pair,
+    PictureTarget,
+    Ruleless,
+    check_sample,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoseToImage(Ruleless, ImageTask):
+class PoseToImage(Ruleless, PictureTarget, ImageTask):
     """Paints a photo of people in given poses.
 
     Of more people than colours, the largest are painted. Invariance: none; any photo of those
@@ -57,10 +61,3 @@ class PoseToImage(Ruleless, ImageTask):
         )
         picture, _ = self.codec.paint(poses)
         return Pair(input=picture, target=sample.rgb.pixels, key=None)
-
-    def read(
-        self, picture: UInt8[np.ndarray, "t h w 3"], *, rule: None = None, key: None = None
-    ) -> PictureResult:
-        """The picture as it is."""
-        del rule, key
-        return PictureResult(annotation=Rgb(pixels=picture))
