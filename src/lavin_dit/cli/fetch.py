@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from lavin_dit.datasets.real.photo_files import CutoutEntry, PhotoEntry
     from lavin_dit.datasets.real.preparation import Report
 
-FETCHED = ("photos", "cutouts", "clips")
-"""Sources whose files can be fetched."""
-
 _EXIT_SOME_FAILED = 1
 
 

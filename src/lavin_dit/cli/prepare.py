@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from lavin_dit.cli.fetch import FETCHED, FetchOptions
+from lavin_dit.cli.fetch import FetchOptions
 from lavin_dit.cli.outputs import check_writable, left_out
-from lavin_dit.cli.sources import SourceChoice
+from lavin_dit.data.source_choice import FETCHED, SourceChoice
 
 if TYPE_CHECKING:
     from lavin_dit.data.prepare import Part, PrepareReport, Progress

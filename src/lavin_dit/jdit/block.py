@@ -79,7 +79,7 @@ class JDiTBlock(nn.Module):
         self.cond_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 4 * width))
         self.x_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 4 * width))
 
-    def forward(
+    def forward(  # noqa: PLR0913 - who sees whom, all by keyword
         self,
         condition: TokenStream | None,
         target: TokenStream | None,
