@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lavin_dit.datasets.source import Source
 
-FETCHED = ("photos", "cutouts", "clips")
+FETCHED_SOURCES = ("photos", "cutouts", "clips")
 """Sources whose files can be fetched, with ``lavin prepare``."""
 
 SHARDS = "shards"
@@ -38,10 +38,11 @@ class SourceChoice:
 
     @staticmethod
     def parse(text: str) -> "SourceChoice":
-        """Read a source written as one word: ``NAME``, ``NAME=FOLDER``, ``NAME=FOLDER?KEY=VALUE&...``.
+        """Read a source written as one word, ``NAME=FOLDER?KEY=VALUE&KEY=VALUE``.
 
         Args:
-            text: Such as ``world?size=96x96&length=5000`` or ``coco=/data/coco?split=train``.
+            text: Folder and settings may be missing; such as
+                ``world?size=96x96&length=5000`` or ``coco=/data/coco?split=train``.
 
         Raises:
             ValueError: If a setting is not written key=value.
@@ -139,7 +140,11 @@ class SourceChoice:
         if self.root is None:
             raise ValueError(
                 f"{self.name} needs its folder after its name; docs/data.md says where to get it"
-                + (f", or: lavin prepare {self.name} -o FOLDER" if self.name in FETCHED else "")
+                + (
+                    f", or: lavin prepare {self.name} -o FOLDER"
+                    if self.name in FETCHED_SOURCES
+                    else ""
+                )
             )
         return construct(self.root, **settings)
 

@@ -29,6 +29,7 @@ from lavin_dit.training.jdit_objective import LatentEpisodes
 from lavin_dit.weights.defaults import Posterior
 
 _CLIPS_AT_ONCE = 64
+_TOKEN_PX = 16  # side of what a token of a J-DiT stands for, in pixels
 
 
 @runtime_checkable
@@ -53,8 +54,8 @@ class TrainingBatch(Protocol):
         ...
 
     @property
-    def num_tokens(self) -> int:
-        """Tokens that the network sees, of all samples; latent positions where it has none."""
+    def clip_tokens(self) -> tuple[int, int]:
+        """Clips of a sample, and tokens of each: patches of a J-DiT, latent positions else."""
         ...
 
 
@@ -197,14 +198,10 @@ class _EpisodesOfPixels:
         return describe_episodes(self.batch)
 
     @property
-    def num_tokens(self) -> int:
-        shapes = self.batch.context_inputs.shape, self.batch.context_targets.shape
-        pairs = shapes[0][1] + 1
-        positions = sum(
-            (1 + (shape[2] - 1) // STVAE.TEMPORAL_COMPRESSION) * shape[3] * shape[4] // 256
-            for shape in shapes
-        )
-        return len(self) * pairs * positions
+    def clip_tokens(self) -> tuple[int, int]:
+        _, pairs, frames, height, width, _ = self.batch.context_targets.shape
+        groups = 1 + (frames - 1) // STVAE.TEMPORAL_COMPRESSION
+        return 2 * (pairs + 1), groups * (height // _TOKEN_PX) * (width // _TOKEN_PX)
 
     def part(self, start: int, stop: int) -> LatentEpisodes:
         return self.owner.encode(self.batch, range(start, stop))

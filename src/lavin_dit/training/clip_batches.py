@@ -45,10 +45,10 @@ class _Clips:
         return describe_episodes(self.batch)
 
     @property
-    def num_tokens(self) -> int:
+    def clip_tokens(self) -> tuple[int, int]:
         _, frames, height, width, _ = self.clips.shape
         groups = 1 + (frames - 1) // STVAE.TEMPORAL_COMPRESSION
-        return len(self) * groups * height * width // STVAE.SPATIAL_COMPRESSION**2
+        return 1, groups * height * width // STVAE.SPATIAL_COMPRESSION**2
 
     def part(self, start: int, stop: int) -> STVAEBatch:
         like = torch.zeros((), device=self.share.device)

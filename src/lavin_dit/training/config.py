@@ -1,4 +1,4 @@
-"""What can be set about a run: plain numbers, so that a command line needs no torch to show them."""
+"""What can be set about a run: plain numbers, which a command line can show without torch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +9,7 @@ Decay = Literal["constant", "cosine"]
 Supervision = Literal["single", "dense"]
 Strategy = Literal["ddp", "fsdp", "zero2"]
 Precision = Literal["float32", "bfloat16"]
+_ST_VAE_WEIGHTS = ("squared_error", "l1", "perceptual", "adversarial", "kl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,3 +165,47 @@ class LoopConfig:
             raise ValueError(f"precision must be float32 or bfloat16, got {self.precision!r}")
         if self.budget is not None:
             parse_duration(self.budget)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class STVAELossConfig:
+    """How the terms of the loss are weighed.
+
+    Raises:
+        ValueError: If a number is out of its range.
+
+    Source:
+        Paper, section 3.1.1 names the terms (squared error, perceptual, adversarial, divergence)
+        and states no weights.
+    """
+
+    squared_error: float
+    """Weight of the mean squared error of pixels in [-1, 1]."""
+
+    l1: float
+    """Weight of the mean absolute error of pixels in [-1, 1]; not in the paper."""
+
+    perceptual: float
+    """Weight of the perceptual distance, over every frame; above 0 it needs a network."""
+
+    adversarial: float
+    """Weight of the adversarial term; above 0 it needs a discriminator."""
+
+    kl: float
+    """Weight of the divergence in nats for each value of the clip."""
+
+    discriminator_start: int
+    """Step from which both players play; before it the two terms count nothing."""
+
+    adaptive_weight: bool
+    """Whether the adversarial term is also scaled such that, at ``adversarial`` 1, it pulls at the
+    decoder's last convolution as strongly as the terms of reconstruction do together."""
+
+    def __post_init__(self) -> None:
+        """Refuse weights with which nothing is learned."""
+        for name in (*_ST_VAE_WEIGHTS, "discriminator_start"):
+            value: float = getattr(self, name)
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"{name} {value} must be finite and at least 0")
+        if self.squared_error + self.l1 + self.perceptual == 0:
+            raise ValueError("squared_error, l1 and perceptual are all 0: nothing to reconstruct")

@@ -281,12 +281,11 @@ class CachedEpisodes:
             lines.append(f"{entry.task} from {entry.source}: cached episode {episode}")
         return lines
 
-    def tokens(self, step: int) -> int:
-        """Tokens of this process's share of a step."""
+    def clip_tokens(self, step: int) -> tuple[int, int]:
+        """Clips of each episode of a step, and tokens of each target."""
         entry = self._entries[self.place(step, 0)[0]]
-        height, width = self._episode(entry, 0)["inputs"].shape[-2:]
-        frames = sum(entry.shape) * (self.num_pairs(step) + 1)
-        return self.share_size * frames * height * width // 4
+        height, width = self._episode(entry, 0)["targets"].shape[-2:]
+        return 2 * (self.num_pairs(step) + 1), entry.shape[1] * (height // 2) * (width // 2)
 
     def _episode(self, entry: CachedEntry, episode: int) -> dict[str, Float[Tensor, "..."]]:
         """Latents of all pairs of one episode."""
@@ -315,8 +314,8 @@ class _CachedBatch:
         return self.owner.names(self.step)
 
     @property
-    def num_tokens(self) -> int:
-        return self.owner.tokens(self.step)
+    def clip_tokens(self) -> tuple[int, int]:
+        return self.owner.clip_tokens(self.step)
 
 
 class _Chunks(Dataset[tuple[Tensor, Tensor]]):

@@ -164,7 +164,7 @@ class Training:
             self._next_batches = self.batches.state_dict()
             meter.add(
                 samples=len(batch) * self.processes.world_size,
-                tokens=batch.num_tokens * self.processes.world_size,
+                tokens=len(batch) * math.prod(batch.clip_tokens) * self.processes.world_size,
                 flops=self.flops_of(batch) * self.processes.world_size if self.flops_of else 0.0,
                 waited_s=waited_s,
             )

@@ -50,7 +50,7 @@ def describe_session(recipe: Mapping[str, Any], *, device: str, world_size: int)
     """
     return {
         "recipe": dict(recipe),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "started": _now(),
         "command": sys.argv[1:],
         "device": device,
         "world_size": world_size,
@@ -147,6 +147,11 @@ def _tensorboard(folder: Path, *, purge_step: int) -> Any:  # noqa: ANN401 - an 
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(str(folder), purge_step=purge_step + 1)
+
+
+def _now() -> str:
+    """The time, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _rounded(value: float) -> float:
