@@ -71,7 +71,11 @@ def run_recipe(recipe: JDiTRecipe | STVAERecipe, options: RunOptions) -> str:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     with joined_processes(options.device) as processes:
-        recipe = _for_device(recipe, processes)
+        if recipe.batch_size % processes.world_size:
+            raise ValueError(
+                f"batch_size {recipe.batch_size} must be divisible by the {processes.world_size} "
+                "processes"
+            )
         sessions = read_sessions(options.folder)
         _check_folder(options, sessions, recipe)
         build = jdit_training if isinstance(recipe, JDiTRecipe) else st_vae_training
@@ -87,21 +91,6 @@ def run_recipe(recipe: JDiTRecipe | STVAERecipe, options: RunOptions) -> str:
             if resumed:
                 _log.info("going on at step %d of %s", training.step, options.folder)
         return training.run()
-
-
-def _for_device(recipe: JDiTRecipe | STVAERecipe, processes: Processes) -> JDiTRecipe | STVAERecipe:
-    """Refuse what a device can't do well, before anything is built."""
-    if processes.device.type == "cpu" and recipe.loop.precision == "bfloat16":
-        raise ValueError(
-            "loop.precision 'bfloat16' is several times slower than float32 on a CPU; "
-            "say --loop.precision float32"
-        )
-    if recipe.batch_size % processes.world_size:
-        raise ValueError(
-            f"batch_size {recipe.batch_size} must be divisible by the {processes.world_size} "
-            "processes"
-        )
-    return recipe
 
 
 def _check_folder(
