@@ -43,8 +43,7 @@ class Depth:
         """Check shapes and values, and make the arrays read-only."""
         metres = sealed(self.metres, name="Depth.metres", shape=("t", "h", "w"), dtype=np.float32)
         valid = sealed(self.valid, name="Depth.valid", shape=metres.shape, dtype=np.bool_)
-        measured = metres[valid]
-        if not (np.isfinite(measured).all() and (measured > 0).all()):
+        if not ((metres > 0) & (metres < np.inf) | ~valid).all():
             raise ValueError("Depth.metres must be finite and above 0 wherever it is valid")
         object.__setattr__(self, "metres", metres)
         object.__setattr__(self, "valid", valid)
