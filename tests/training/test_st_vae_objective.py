@@ -11,7 +11,8 @@ from lavin_dit.perceptual.network import PerceptualNetwork
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.config import STVAEConfig
 from lavin_dit.st_vae.discriminator import DiscriminatorConfig, PatchDiscriminator
-from lavin_dit.training.st_vae_objective import STVAEBatch, STVAELossConfig, STVAEObjective
+from lavin_dit.training.config import STVAELossConfig
+from lavin_dit.training.st_vae_objective import STVAEBatch, STVAEObjective
 
 WEIGHTS = STVAELossConfig(
     squared_error=1.0,
