@@ -39,7 +39,7 @@ class Evaluate:
     """Folder that holds photos, cutouts, clips, imagenet, nyuv2 and pascal, as far as needed."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("evaluation")
     """Folder for predictions, scores and the report."""
-    list: bool = False
+    show: Annotated[bool, tyro.conf.arg(name="list")] = False
     """Show the protocols and what each asks, and do nothing else."""
     all_offline: bool = False
     """Run all protocols on what needs no download by hand; those without data are listed."""
@@ -66,8 +66,8 @@ class Evaluate:
     score_only: bool = False
     """Score the predictions in the output folder, without the model."""
     perceptual: Path | None = None
-    """Weights of a perceptual network, for LPIPS-like and FID-like scores; `lavin prepare perceptual`
-    fetches some."""
+    """Weights of a perceptual network, for LPIPS-like and FID-like scores; some are fetched by
+    `lavin prepare perceptual`."""
     device: str | None = None
     """cpu, cuda, cuda:1 or mps; the best one of this machine if not given."""
     dtype: Literal["float32", "bfloat16"] | None = None
@@ -77,7 +77,7 @@ class Evaluate:
         """Predict, score and report."""
         from lavin_dit.evaluation.protocol import discover_protocols
 
-        if self.list:
+        if self.show:
             for protocol in discover_protocols().values():
                 print(f"{protocol.name:42s} {protocol.summary}")
             return 0

@@ -114,7 +114,10 @@ class AveragePrecision:
         return AveragePrecision(kind=self.kind, pictures=self.pictures + other.pictures)
 
     def scores(self) -> Mapping[str, float]:
-        """``ap``: mean over thresholds of 0.50 to 0.95 of IoU or OKS; ``ap_50``; NaN without truth."""
+        """``box_ap`` or ``oks_ap``: the mean over thresholds of 0.50 to 0.95; and that at 0.50.
+
+        Both are NaN where there is nothing to be found.
+        """
         prefix = "box" if self.kind == "bbox" else "oks"
         names = (f"{prefix}_ap", f"{prefix}_ap_50")
         if not any(found.truth for found in self.pictures):
@@ -174,8 +177,8 @@ def _coco_stats(kind: str, pictures: Sequence[Found]) -> Mapping[str, float]:
         for shape, area in zip(picture.truth, picture.areas_px, strict=True):
             entry = {"id": len(truth) + 1, "image_id": number, "category_id": 1, "iscrowd": 0}
             truth.append(entry | {"area": area} | _shape(kind, shape))
-        for shape in picture.predicted:
-            found.append({"image_id": number, "category_id": 1, "score": 1.0} | _shape(kind, shape))
+        entry = {"image_id": number, "category_id": 1, "score": 1.0}
+        found += [entry | _shape(kind, shape) for shape in picture.predicted]
     images = [{"id": number} for number in range(1, len(pictures) + 1)]
     known = COCO({"images": images, "categories": [{"id": 1, "name": "all"}], "annotations": truth})
     if not found:

@@ -1,6 +1,6 @@
 """The paper's normal-to-image: all 1,449 pictures of NYU Depth V2.
 
-The paper paints pseudo labels of other networks; here the data set's own surface normals are painted.
+The paper paints pseudo labels of other networks; here normals of the data set are painted.
 """
 
 from lavin_dit.evaluation.library import Library
