@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from lavin_dit.evaluation.metrics.masks import best_matches
 from lavin_dit.evaluation.metrics.state import Quotients, quotient, sample_means
+
+Kind: TypeAlias = Literal["bbox", "keypoints"]
+"""What COCO's evaluation compares."""
 
 
 def pairwise_box_iou(
@@ -104,7 +107,7 @@ class AveragePrecision:
         pictures: What was found in each picture, class by class.
     """
 
-    kind: str
+    kind: Kind
     pictures: tuple[Found, ...]
 
     def merge(self, other: "AveragePrecision") -> "AveragePrecision":
@@ -163,7 +166,7 @@ def _as_coco(corners: Float[np.ndarray, "n 4"]) -> tuple[tuple[float, ...], ...]
     return tuple(map(tuple, np.concatenate([corners[:, :2], extent], axis=1).tolist()))
 
 
-def _coco_stats(kind: str, pictures: Sequence[Found]) -> Mapping[str, float]:
+def _coco_stats(kind: Kind, pictures: Sequence[Found]) -> Mapping[str, float]:
     """COCO's evaluation; every picture and class is an image of its own."""
     try:
         from faster_coco_eval import COCO, COCOeval_faster
@@ -187,7 +190,7 @@ def _coco_stats(kind: str, pictures: Sequence[Found]) -> Mapping[str, float]:
         known,
         known.loadRes(found),
         iouType=kind,
-        print_function=_silent,  # pyright: ignore[reportArgumentType]
+        print_function=_silent,
     )
     evaluation.run()
     stats: Mapping[str, float] = {
@@ -196,7 +199,7 @@ def _coco_stats(kind: str, pictures: Sequence[Found]) -> Mapping[str, float]:
     return stats
 
 
-def _shape(kind: str, numbers: tuple[float, ...]) -> dict[str, Any]:
+def _shape(kind: Kind, numbers: tuple[float, ...]) -> dict[str, Any]:
     """A box or joints as COCO writes them."""
     if kind == "bbox":
         return {"bbox": list(numbers)}
