@@ -14,20 +14,10 @@ from lavin_dit.evaluation.predictions import MissingPredictionError
 from lavin_dit.evaluation.predictors.baselines import BASELINES
 from lavin_dit.evaluation.protocol import discover_protocols, find_protocol
 from lavin_dit.evaluation.report import write_report
-from lavin_dit.evaluation.samples import Unbounded
-from lavin_dit.vision.codecs.boxes import Boxes
-from lavin_dit.vision.codecs.depth import Depth
-from lavin_dit.vision.codecs.flow import Flow
-from lavin_dit.vision.codecs.instances import Instances
-from lavin_dit.vision.codecs.keypoints import Keypoints
-from lavin_dit.vision.codecs.masks import Mask
-from lavin_dit.vision.codecs.normals import Normals
-from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.geometry import Size
-from scene_source import SceneSource
+from protocol_scenes import on_scenes
 
 SIZE = Size(height=64, width=80)
-STILL = (Depth, Normals, Instances, Panoptic, Boxes, Keypoints, Mask)
 
 
 class Model:
@@ -44,25 +34,6 @@ class Model:
             raise KeyboardInterrupt
         self.asked += len(questions)
         return [question.targets[0] for question in questions]
-
-
-def on_scenes(protocol, *, unusable=frozenset()):
-    """The protocol on small random scenes."""
-
-    def places(library, task):
-        kinds = STILL if task.num_frames == 1 else (*STILL, Flow)
-        things = {"things": 1} if task.name == "single_object_detection" else {}
-        source = SceneSource(
-            length=40,
-            num_frames=task.num_frames,
-            height=90,
-            kinds=kinds,
-            unusable=unusable,
-            **things,
-        )
-        return Unbounded(source=source, num_examples=10)
-
-    return replace(protocol, places=places)
 
 
 def run(tmp_path, predictor, **settings):

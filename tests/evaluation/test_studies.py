@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from test_evaluate import on_scenes
 
 from lavin_dit.evaluation.cases import Ticket
 from lavin_dit.evaluation.evaluate import Run, Settings
@@ -18,6 +17,7 @@ from lavin_dit.vision.codecs.instances import Instances
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.geometry import Size
+from protocol_scenes import on_scenes
 from scene_source import SceneSource
 
 KINDS = (Depth, Normals, Instances, Panoptic, Boxes)
@@ -55,7 +55,7 @@ def test_who_follows_the_examples_fills_the_diagonal(library):
     tasks = ("depth_estimation", "surface_normal_estimation", "instance_segmentation")
     settings = {"num_queries": 3, "num_pairs": 2, "tasks": tasks, "num_shown": 1}
     followed = confuse(Mean(), library, **settings)
-    assert followed.agreement > 0.8
+    assert followed.agreement > 0.6
     assert len(followed.strips) == 1
     assert len(followed.strips[0].cells) == 4
     stubborn = confuse(Stubborn(), library, **settings)
@@ -66,7 +66,7 @@ def test_who_follows_the_examples_fills_the_diagonal(library):
 
 
 class FromPairs(Mean):
-    """Better with more pairs: mixes the truth of the examples with noise that their number damps."""
+    """Better with more pairs: the mean target, with noise that their number damps."""
 
     def predict(self, questions):
         rng = np.random.default_rng(0)
