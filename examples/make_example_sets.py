@@ -41,9 +41,8 @@ from lavin_dit.vision.geometry import Size
 from lavin_dit.vision.sample import Sample
 from lavin_dit.vision.task import AnyTask, NothingToPaintError, discover_tasks
 
-SIZE = Size(height=128, width=128)
 NUM_IMAGE_PAIRS, NUM_IMAGE_QUERIES = 8, 2
-NUM_CLIP_PAIRS, NUM_CLIP_QUERIES = 3, 1
+NUM_CLIP_PAIRS, NUM_CLIP_QUERIES = 4, 1
 LEAST_SIDE_PX = 360  # photos below are single things on a plain ground
 CLIP_STRIDE = 2  # films run at 24 or 25 frames a second, the synthetic world at 12
 LEAST_MOTION = 8.0  # levels between first and last frame, so that there is something to predict
@@ -53,15 +52,26 @@ FREE_LICENCE = re.compile(r"(cc0|public-domain|cc-by-\d|cc-by-sa-\d)[\w.-]*", re
 WORLD_LICENCE = "Apache-2.0"
 WORLD_ATTRIBUTION = "the LaVin-DiT project's synthetic world"
 
-# What differs from a task's defaults, so that the examples suit anybody's own picture.
-SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "object_detection": {"by_class": 0.0},  # a user's classes are not those of the world
-    "inpainting": {"kinds": ("square",), "levels": (0,)},  # the paper's hole
-    "pose_estimation": {"least_extent_px": 40.0},
-    "pose_to_image": {"least_extent_px": 40.0},
-}
 # The one class that an episode of a task without trained classes is about.
 ABOUT = {"foreground_segmentation": "chair", "single_object_detection": "duck"}
+
+
+def settings_for(name: str, side_px: int) -> Mapping[str, Any]:
+    """What differs from a task's defaults, so that the examples suit anybody's own picture.
+
+    Args:
+        name: Name of the task.
+        side_px: Side of the pictures.
+    """
+    match name:
+        case "object_detection":  # a user's classes are not those of the world
+            return {"by_class": 0.0}
+        case "inpainting":  # the paper's hole
+            return {"kinds": ("square",), "levels": (0,)}
+        case "pose_estimation" | "pose_to_image":
+            return {"least_extent_px": max(24.0, side_px / 3)}
+        case _:
+            return {}
 
 
 class OneClass:
@@ -116,10 +126,10 @@ class Pool:
     terms: Callable[[int], tuple[str, str]]
 
     def samples(
-        self, task: AnyTask, generator: np.random.Generator
+        self, task: AnyTask, size: Size, generator: np.random.Generator
     ) -> Iterator[tuple[Sample, Provenance]]:
         """Samples for a task at the size of the examples, in a drawn order."""
-        drawer = EpisodeDrawer(task, self.source, framing=CentralFraming(size=SIZE))
+        drawer = EpisodeDrawer(task, self.source, framing=CentralFraming(size=size))
         for index in generator.permutation(min(len(self.source), MOST_TRIED)).tolist():
             try:
                 sample = drawer.read(index, generator=generator)
@@ -140,9 +150,9 @@ class Pool:
             )
 
 
-def world_pool(task: AnyTask) -> Pool:
+def world_pool(task: AnyTask, size: Size) -> Pool:
     """Scenes and clips of the synthetic world that training never draws."""
-    world = World(split="test", num_frames=task.num_frames, size=SIZE)
+    world = World(split="test", num_frames=task.num_frames, size=size)
     about = ABOUT.get(task.name)
     source = world if about is None else OneClass(world, about)
     return Pool(source=source, terms=lambda _: (WORLD_LICENCE, WORLD_ATTRIBUTION))
@@ -177,21 +187,21 @@ def terms_of(entry: Entry) -> tuple[str, str]:
 
 
 def make_examples(
-    task: AnyTask, *, context: Pool, queries: Pool, seed: Sequence[int]
+    task: AnyTask, *, context: Pool, queries: Pool, size: Size, seed: Sequence[int]
 ) -> ExampleSet:
     """Draw the examples of a task; queries come from another pool, or from the same one's rest."""
     generator = np.random.default_rng(seed)
     num_pairs = NUM_IMAGE_PAIRS if task.num_frames == 1 else NUM_CLIP_PAIRS
     num_queries = NUM_IMAGE_QUERIES if task.num_frames == 1 else NUM_CLIP_QUERIES
-    candidates = context.samples(task, generator)
-    rest = candidates if queries is context else queries.samples(task, generator)
+    candidates = context.samples(task, size, generator)
+    rest = candidates if queries is context else queries.samples(task, size, generator)
     # The rule is drawn from samples that all can be painted by it.
     drawn = [next(candidates) for _ in range(num_pairs)]
     rule = task.draw_rule([sample for sample, _ in drawn], generator=generator)
     pairs = _render(task, chain(drawn, candidates), rule, num_pairs, "pair", generator)
     asked = _render(task, rest, rule, num_queries, "query", generator)
     return ExampleSet(
-        task=task, rule=rule, class_names=_class_names(context), context=pairs, queries=asked
+        task=task, rule=rule, class_names=_class_names(task, context), context=pairs, queries=asked
     )
 
 
@@ -225,8 +235,10 @@ def _render(
     raise ValueError(f"{task.name}: only {len(examples)} of {num} examples could be made")
 
 
-def _class_names(pool: Pool) -> Mapping[int, str]:
-    """Names of the classes of a source, where it has any."""
+def _class_names(task: AnyTask, pool: Pool) -> Mapping[int, str]:
+    """Names of the classes of a source, where the task tells of any."""
+    if not {Boxes, Panoptic} & set(task.needs) or task.held_out:
+        return {}
     names: Mapping[int, str] = getattr(pool.source, "class_names", {})
     return dict(names)
 
@@ -237,10 +249,10 @@ def _motion(sample: Sample) -> float:
     return float(np.abs(pixels[-1] - pixels[0]).mean())
 
 
-def pools_for(task: AnyTask, *, photos: Path, clips: Path) -> tuple[Pool, Pool]:
+def pools_for(task: AnyTask, *, size: Size, photos: Path, clips: Path) -> tuple[Pool, Pool]:
     """Where context and queries of a task come from."""
     if task.needs:
-        pool = world_pool(task)
+        pool = world_pool(task, size)
         return pool, pool
     if task.num_frames == 1:
         return photo_pool(photos, "validation"), photo_pool(photos, "test")
@@ -256,8 +268,7 @@ def licence_page(sets: Sequence[ExampleSet]) -> str:
     lines = [
         "# Licences of the example pictures",
         "",
-        "Every picture was cut to a square, brought to "
-        f"{SIZE.height} x {SIZE.width} pixels, and changed or annotated as its task says.",
+        "Pictures were cut to squares, made smaller, and changed or annotated as their task says.",
         f"All that is not listed comes from {WORLD_ATTRIBUTION} and is under {WORLD_LICENCE}.",
         "",
         "| licence | attribution | pictures |",
@@ -281,20 +292,29 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=EXAMPLES)
+    parser.add_argument("--sides", type=int, nargs="+", default=[64, 128], help="in pixels")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     sets: list[ExampleSet] = []
     total = 0
-    for number, (name, usual) in enumerate(discover_tasks().items()):
-        record: Any = usual
-        task: AnyTask = replace(record, **SETTINGS.get(name, {}))
-        context, queries = pools_for(task, photos=options.photos, clips=options.clips)
-        made = make_examples(task, context=context, queries=queries, seed=(options.seed, number))
-        shutil.rmtree(options.out / name, ignore_errors=True)
-        size = save_examples(made, options.out)
-        sets.append(made)
-        total += size
-        print(f"{name}: {len(made.context)} pairs, {len(made.queries)} queries, {size:,} bytes")
+    for side in options.sides:
+        size = Size(height=side, width=side)
+        folder = options.out / str(side)
+        shutil.rmtree(folder, ignore_errors=True)
+        for number, (name, usual) in enumerate(discover_tasks().items()):
+            record: Any = usual
+            task: AnyTask = replace(record, **settings_for(name, side))
+            context, queries = pools_for(
+                task, size=size, photos=options.photos, clips=options.clips
+            )
+            made = make_examples(
+                task, context=context, queries=queries, size=size, seed=(options.seed, number)
+            )
+            written = save_examples(made, folder)
+            sets.append(made)
+            total += written
+            counts = f"{len(made.context)} pairs, {len(made.queries)} queries"
+            print(f"{side} {name}: {counts}, {written:,} bytes")
     (options.out / "LICENCES.md").write_text(licence_page(sets), encoding="utf-8")
     print(f"{options.out}: {len(sets)} sets, {total:,} bytes")
 

@@ -1,13 +1,15 @@
 """Examples that ship with the package: for each task context pairs, and queries with their truth.
 
-A set is a folder ``lavin_dit/examples/<task>/`` with an ``index.json``, and for each pair its
-``<name>_input.webp`` and ``<name>_target.webp``. A clip is a strip, its frames from top to bottom.
-Pictures that codecs painted are stored without loss, photos with little. All that a reading needs
-is in the index: the episode's rule, and the key of each target.
+A set is a folder ``lavin_dit/examples/<side>/<task>/``: an ``index.json``, and for each pair
+``<name>_input.webp`` and ``<name>_target.webp``, squares of so many pixels. There may be several
+sizes, since codecs paint lines and discs of so many pixels whatever the size. A clip is a strip,
+its frames from top to bottom. Pictures that codecs painted are stored without loss, photos with
+little. All that a reading needs is in the index: the episode's rule, and the key of each target.
 """
 
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from PIL import Image
 
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.context import INPUT_ENDING, TARGET_ENDING, ContextPair
+from lavin_dit.pipeline.fitting import Canvas
 from lavin_dit.vision.codecs.boxes import BoxKey
 from lavin_dit.vision.codecs.codec import Json, key_from_json, key_to_json
 from lavin_dit.vision.codecs.depth import DepthKey
@@ -31,7 +34,7 @@ from lavin_dit.vision.results.files import write_atomically, write_json
 from lavin_dit.vision.task import AnyTask, find_task
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-"""Folder of the sets that are part of the package."""
+"""Folder of the sets that are part of the package, by their side in pixels."""
 
 INDEX = "index.json"
 FORMAT_VERSION = 1
@@ -109,21 +112,44 @@ class ExampleSet:
     queries: tuple[Example, ...]
 
 
-def example_names(root: Path = EXAMPLES) -> tuple[str, ...]:
+def examples_for(canvas: Canvas, root: Path = EXAMPLES) -> Path:
+    """Find the sets that were painted at the size nearest to a working size.
+
+    Args:
+        canvas: The working size.
+        root: Folder of all sizes.
+
+    Returns:
+        The folder of that size.
+
+    Raises:
+        FileNotFoundError: If there are none.
+    """
+    sides = [int(folder.name) for folder in root.glob("*") if folder.name.isdecimal()]
+    if not sides:
+        raise FileNotFoundError(
+            f"the examples are not part of this installation: there are none in {root}; install a "
+            "release of lavin-dit, or give pairs with --context"
+        )
+    wanted = math.log(min(canvas.height, canvas.width))
+    return root / str(min(sides, key=lambda side: abs(math.log(side) - wanted)))
+
+
+def example_names(folder: Path) -> tuple[str, ...]:
     """Names of the tasks that there are examples of, in alphabetical order.
 
     Args:
-        root: Folder of the sets.
+        folder: Folder of the sets of one size.
     """
-    return tuple(sorted(index.parent.name for index in root.glob(f"*/{INDEX}")))
+    return tuple(sorted(index.parent.name for index in folder.glob(f"*/{INDEX}")))
 
 
-def load_examples(name: str, root: Path = EXAMPLES) -> ExampleSet:
+def load_examples(name: str, folder: Path) -> ExampleSet:
     """Read the examples of a task.
 
     Args:
         name: Name of the task.
-        root: Folder of the sets.
+        folder: Folder of the sets of one size.
 
     Returns:
         The set.
@@ -133,12 +159,11 @@ def load_examples(name: str, root: Path = EXAMPLES) -> ExampleSet:
         ValueError: If there is no such task, or the index is of another format.
     """
     task = find_task(name)
-    folder = root / name
-    path = folder / INDEX
+    path = folder / name / INDEX
     if not path.is_file():
-        there = ", ".join(example_names(root)) or "none"
+        there = ", ".join(example_names(folder)) or "none"
         raise FileNotFoundError(
-            f"no examples of {name} in {root} (there are: {there}); give pairs with --context"
+            f"no examples of {name} in {folder} (there are: {there}); give pairs with --context"
         )
     index = json.loads(path.read_text(encoding="utf-8"))
     if index.get("format_version") != FORMAT_VERSION:
@@ -150,7 +175,7 @@ def load_examples(name: str, root: Path = EXAMPLES) -> ExampleSet:
         assert task.rule_type is not None
         rule = key_from_json(task.rule_type, rule)
     read = {
-        part: tuple(_read_example(folder, entry, task) for entry in index[part])
+        part: tuple(_read_example(path.parent, entry, task) for entry in index[part])
         for part in ("context", "queries")
     }
     return ExampleSet(
@@ -162,12 +187,12 @@ def load_examples(name: str, root: Path = EXAMPLES) -> ExampleSet:
     )
 
 
-def save_examples(examples: ExampleSet, root: Path) -> int:
+def save_examples(examples: ExampleSet, folder: Path) -> int:
     """Write the examples of a task into a folder of its name.
 
     Args:
         examples: The set.
-        root: Folder of the sets.
+        folder: Folder of the sets of one size.
 
     Returns:
         Bytes of all its files.
@@ -176,7 +201,7 @@ def save_examples(examples: ExampleSet, root: Path) -> int:
         NotWritableError: If a file cannot be written.
     """
     task, rule = examples.task, examples.rule
-    folder = root / task.name
+    own = folder / task.name
     index: dict[str, Json] = {
         "format_version": FORMAT_VERSION,
         "task": task.name,
@@ -185,11 +210,11 @@ def save_examples(examples: ExampleSet, root: Path) -> int:
         "context": [_index_entry(example) for example in examples.context],
         "queries": [_index_entry(example) for example in examples.queries],
     }
-    files = [write_json(folder / INDEX, index)]
+    files = [write_json(own / INDEX, index)]
     for example in (*examples.context, *examples.queries):
         halves = ((INPUT_ENDING, example.input), (TARGET_ENDING, example.target))
         for (ending, frames), lossless in zip(halves, _is_painted(example, task), strict=True):
-            path = folder / f"{example.name}{ending}{_ENDING}"
+            path = own / f"{example.name}{ending}{_ENDING}"
             files.append(_write_strip(path, frames, lossless=lossless))
     return sum(file.stat().st_size for file in files)
 
