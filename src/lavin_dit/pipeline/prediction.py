@@ -22,7 +22,7 @@ class Prediction:
     """The query's name."""
     pixels: Float[Tensor, "t 3 h w"] | None
     """Frames in [0, 1] at the query's own size, float32; None if only the latent was asked for."""
-    working_pixels: Float[Tensor, "t 3 y x"] | None = None
+    working_pixels: Float[Tensor, "t 3 y2 x2"] | None = None
     """The same as painted: around [0, 1], at the working size without margins."""
     latent: Float[Tensor, "c s y x"]
     """Normalised latent, as sampled."""
