@@ -9,6 +9,7 @@ import tyro
 
 from lavin_dit.cli.context import Context
 from lavin_dit.cli.convert import Convert
+from lavin_dit.cli.demo import Demo
 from lavin_dit.cli.info import Info
 from lavin_dit.cli.look import Look
 from lavin_dit.cli.predict import Predict
@@ -16,7 +17,8 @@ from lavin_dit.cli.prepare import Prepare
 from lavin_dit.cli.tasks import Tasks
 
 Verb: TypeAlias = (
-    Annotated[Predict, tyro.conf.subcommand("predict")]
+    Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Context, tyro.conf.subcommand("context")]
     | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
