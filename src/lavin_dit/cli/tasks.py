@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from lavin_dit.cli.sheets import check_sheet_path, save_sheet
-from lavin_dit.cli.sources import SourceChoice
+from lavin_dit.data.source_choice import SourceChoice
 
 if TYPE_CHECKING:
     from lavin_dit.vision.contact_sheet import Strip

@@ -9,7 +9,7 @@ from torch.nn.functional import silu
 
 from lavin_dit.jdit.attention import JointAttention, KeyValue, Stream, attention
 from lavin_dit.jdit.config import JDiTConfig
-from lavin_dit.jdit.modulation import Modulation, modulate, modulation
+from lavin_dit.jdit.modulation import Modulation, modulate, modulation, times_run
 from lavin_dit.jdit.normalisation import rms_norm
 from lavin_dit.jdit.rope import RotaryTable
 
@@ -22,8 +22,9 @@ class TokenStream(NamedTuple):
 
     hidden: Float[Tensor, "b n d"]
     """Residual stream."""
-    time_vector: Float[Tensor, "b d"]
-    """Type vector, plus the timestep embedding where the stream carries one."""
+    time_vector: Float[Tensor, "b *g d"]
+    """Type vector, plus the timestep embedding where the stream carries one; one for the whole
+    stream, or one for each of ``g`` targets of equal length."""
     table: RotaryTable
     """Positions of the tokens."""
 
@@ -78,13 +79,14 @@ class JDiTBlock(nn.Module):
         self.cond_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 4 * width))
         self.x_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 4 * width))
 
-    def forward(
+    def forward(  # noqa: PLR0913 - who sees whom, all by keyword
         self,
         condition: TokenStream | None,
         target: TokenStream | None,
         past: KeyValue | None = None,
         *,
         clip_tokens: tuple[int, ...] | None = None,
+        target_views: tuple[int, ...] | None = None,
         branch_scale: Float[Tensor, "4 b"] | None = None,
         update_condition: bool = True,
     ) -> BlockOutput:
@@ -97,6 +99,9 @@ class JDiTBlock(nn.Module):
             clip_tokens: None for joint context: condition tokens see everything. For causal
                 context, the number of tokens of each clip of ``condition``: a clip sees itself and
                 all condition tokens before it.
+            target_views: None for one target, which sees everything. For several targets of equal
+                length in one stream, how many tokens of past and condition each of them sees
+                besides itself; no target sees another.
             branch_scale: Drop path: 0 or ``1 / (1 - rate)`` per sublayer and sample.
             update_condition: Whether the condition stream is wanted afterwards. After the last
                 block it is not, which saves most of its work there.
@@ -115,8 +120,13 @@ class JDiTBlock(nn.Module):
             scales["x"] = modulation(self.x_modulation, target.time_vector)
             hidden = modulate(rms_norm(target.hidden), scales["x"].attention_scale)
             own = self.joint_attn.keys_values("x", hidden, target.table)
-            everything = own if seen is None else seen.followed_by(own)
-            heads = attention(self.joint_attn.queries("x", hidden, target.table), everything)
+            targets = self.joint_attn.queries("x", hidden, target.table)
+            if target_views is None:
+                everything = own if seen is None else seen.followed_by(own)
+                heads = attention(targets, everything)
+            else:
+                assert seen is not None, "several targets are supervised by what comes before them"
+                heads = _attention_by_target(targets, own, seen, target_views)
             target = self._finish("x", target, heads, scales["x"], branch_scale)
         if condition is not None and update_condition and seen is not None:
             if clip_tokens is None:
@@ -148,7 +158,7 @@ class JDiTBlock(nn.Module):
     def _gated(
         self,
         branch: Float[Tensor, "b n d"],
-        gate: Float[Tensor, "b 1 d"],
+        gate: Float[Tensor, "b g d"],
         branch_scale: Float[Tensor, "4 b"] | None,
         index: int,
     ) -> Float[Tensor, "b n d"]:
@@ -156,7 +166,7 @@ class JDiTBlock(nn.Module):
             branch = rms_norm(branch)
         if branch_scale is not None:
             gate = gate * branch_scale[index].to(gate.dtype)[:, None, None]
-        return gate * branch
+        return times_run(branch, gate)
 
 
 def _attention_by_clip(
@@ -170,4 +180,20 @@ def _attention_by_clip(
         stop = start + length
         heads.append(attention(queries[:, start:stop], seen.slice_tokens(num_past + stop)))
         start = stop
+    return torch.cat(heads, dim=1)
+
+
+def _attention_by_target(
+    queries: Float[Tensor, "b n heads head_dim"],
+    own: KeyValue,
+    seen: KeyValue,
+    views: tuple[int, ...],
+) -> Float[Tensor, "b n heads head_dim"]:
+    """Let each of several targets see the condition tokens before its place, and itself."""
+    length = queries.shape[1] // len(views)
+    heads: list[Tensor] = []
+    for index, view in enumerate(views):
+        run = slice(index * length, (index + 1) * length)
+        itself = KeyValue(own.keys[:, run], own.values[:, run])
+        heads.append(attention(queries[:, run], seen.slice_tokens(view).followed_by(itself)))
     return torch.cat(heads, dim=1)

@@ -75,6 +75,37 @@ def causal_step_flops(config: JDiTConfig, shape: StepShape) -> int:
     return linear + scores * _score(config) + _outside(config, target, target)
 
 
+def supervised_flops(config: JDiTConfig, *, num_pairs: int, clip_tokens: int, dense: bool) -> int:
+    """Operations of one forward pass in training, for one episode.
+
+    Args:
+        config: Architecture.
+        num_pairs: Pairs of the episode, the query and its target included.
+        clip_tokens: Tokens of each input and each target.
+        dense: Whether every target that has a pair before it is supervised, instead of the last.
+
+    Source:
+        Ours; the scores are those that `lavin_dit.jdit.block` computes, clip by clip.
+    """
+    if config.context_attention == "joint":
+        condition, target = (2 * num_pairs - 1) * clip_tokens, clip_tokens
+        full = config.num_layers - 1
+        linear = full * (condition + target) * _full_layer(config)
+        linear += target * _full_layer(config) + condition * _keys_values(config)
+        scores = full * (condition + target) ** 2 + target * (condition + target)
+        return linear + scores * _score(config) + _outside(config, condition + target, target)
+    first = min(1, num_pairs - 1) if dense else num_pairs - 1
+    num_clips, num_targets = 2 * num_pairs - 1, num_pairs - first
+    condition, targets = num_clips * clip_tokens, num_targets * clip_tokens
+    full = config.num_layers - 1
+    linear = (full * condition + config.num_layers * targets) * _full_layer(config)
+    linear += condition * _keys_values(config)
+    seen = sum(range(1, num_clips + 1))  # clips that each condition clip sees
+    seen_by_targets = sum(2 * pair + 2 for pair in range(first, num_pairs))
+    scores = (full * seen + config.num_layers * seen_by_targets) * clip_tokens**2
+    return linear + scores * _score(config) + _outside(config, condition + targets, targets)
+
+
 def context_cache_bytes(config: JDiTConfig, shape: StepShape, *, bytes_per_value: int) -> int:
     """Memory of the cached keys and values of one sample's condition."""
     per_token = 2 * config.num_kv_heads * config.head_dim * config.num_layers

@@ -18,7 +18,7 @@ from lavin_dit.jdit.attention import KeyValue
 from lavin_dit.jdit.block import NUM_DROP_PATH_BRANCHES, BlockOutput, JDiTBlock, TokenStream
 from lavin_dit.jdit.config import JDiTConfig
 from lavin_dit.jdit.context_cache import ContextCache
-from lavin_dit.jdit.modulation import TimestepEmbedding, modulate
+from lavin_dit.jdit.modulation import TimestepEmbedding, by_run, modulate
 from lavin_dit.jdit.normalisation import rms_norm
 from lavin_dit.jdit.patch_embedding import patchify, unpatchify
 from lavin_dit.jdit.rope import rotary_table
@@ -40,10 +40,10 @@ class FinalLayer(nn.Module):
         )
 
     def forward(
-        self, hidden: Float[Tensor, "b n d"], time_vector: Float[Tensor, "b d"]
+        self, hidden: Float[Tensor, "b n d"], time_vector: Float[Tensor, "b *g d"]
     ) -> Float[Tensor, "b n patch_dim"]:
         """Turn target tokens into velocity patches."""
-        scale = self.adaLN_modulation(time_vector)[:, None]
+        scale = by_run(self.adaLN_modulation(time_vector))
         return self.linear(modulate(rms_norm(hidden), scale))
 
 
@@ -154,16 +154,105 @@ class JDiT(nn.Module):
         target_stream = self._stream(
             self.x_embedder, noisy_target, condition.shape[2], time + self.answer_embed
         )
-        for index, block in enumerate(self._blocks()):
-            condition_stream, target_stream, _ = self._run(
-                block,
-                condition_stream,
-                target_stream,
-                clip_tokens=clip_tokens,
-                branch_scale=None if scales is None else scales[index],
-                update_condition=index < self.config.num_layers - 1,
-            )
+        target_stream = self._through_blocks(
+            condition_stream, target_stream, scales=scales, clip_tokens=clip_tokens
+        )
         return self._velocity(target_stream, grid)
+
+    def supervise(
+        self,
+        noisy_targets: Float[Tensor, "b g c t h w"],
+        timesteps: Float[Tensor, "b g"],
+        condition: Float[Tensor, "b c s h w"],
+        *,
+        clip_frames: Sequence[int] | None = None,
+        views: Sequence[int],
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "b g c t h w"]:
+        """Predict the velocities of several targets in one pass over a shared causal condition.
+
+        Each target stands right behind the condition clips that it sees, and its velocity is what
+        `forward` returns for it and those clips alone.
+
+        Args:
+            noisy_targets: Mixtures of noise and normalised target latents.
+            timesteps: Each target's place on the path, in [0, 1].
+            condition: As in `forward`; the longest condition of all targets.
+            clip_frames: As in `forward`.
+            views: How many condition clips each target sees, for example 1, 3, 5 for the targets
+                of three pairs.
+            generator: As in `forward`; the targets of a sample share what is dropped.
+
+        Returns:
+            Velocities, always float32.
+
+        Raises:
+            ValueError: If the model has joint context, in which a condition belongs to one target,
+                or shapes do not belong together.
+
+        Source:
+            Ours (decisions 0003 and 0015): dense supervision.
+        """
+        self._check_causal()
+        grid = self._check_pair(noisy_targets[:, 0], condition)
+        clip_tokens = self._clip_tokens(clip_frames, condition)
+        if len(views) != noisy_targets.shape[1] or not all(
+            0 < view <= len(clip_tokens) for view in views
+        ):
+            raise ValueError(
+                f"views {tuple(views)} must give each of {noisy_targets.shape[1]} targets 1 to "
+                f"{len(clip_tokens)} condition clips"
+            )
+        visible = [sum(clip_tokens[:view]) for view in views]
+        scales = self._drop_path_scales(condition.shape[0], condition.device, generator)
+        time = self.t_embedder(timesteps.flatten()).unflatten(0, timesteps.shape)  # (b, g, d)
+        condition_stream = self._stream(
+            self.cond_embedder, condition, 0, self.prompt_embed.expand(condition.shape[0], -1)
+        )
+        streams = [
+            self._stream(
+                self.x_embedder,
+                noisy_targets[:, index],
+                tokens // (grid.rows * grid.cols),
+                time[:, index] + self.answer_embed,
+            )
+            for index, tokens in enumerate(visible)
+        ]
+        targets = TokenStream(
+            torch.cat([stream.hidden for stream in streams], dim=1),
+            time + self.answer_embed,
+            streams[0].table.followed_by(*(stream.table for stream in streams[1:])),
+        )
+        targets = self._through_blocks(
+            condition_stream,
+            targets,
+            scales=scales,
+            clip_tokens=clip_tokens,
+            target_views=tuple(visible),
+        )
+        frames = grid._replace(frames=grid.frames * len(visible))
+        velocities = self._velocity(targets, frames)
+        return velocities.unflatten(2, (len(visible), -1)).movedim(2, 1)
+
+    def idle_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Name the parameters that no prediction depends on: the condition's way out of the end.
+
+        The last block computes the condition's keys and values, and nothing else of it. The
+        released checkpoint holds weights for the rest as well.
+
+        Yields:
+            Names and parameters, which never get a gradient.
+        """
+        prefix = f"blocks.{self.config.num_layers - 1}."
+        idle = (
+            "cond_mlp.",
+            "joint_attn.cond_q.",
+            "joint_attn.cond_qnorm.",
+            "joint_attn.cond_proj.",
+        )
+        for name, parameter in self.named_parameters():
+            if name.startswith(tuple(prefix + part for part in idle)):
+                yield name, parameter
 
     def extend_context(
         self,
@@ -244,6 +333,28 @@ class JDiT(nn.Module):
         for index, block in enumerate(self._blocks()):
             _, stream, _ = self._run(block, None, stream, cache.blocks[index])
         return self._velocity(stream, grid)
+
+    def _through_blocks(
+        self,
+        condition: TokenStream | None,
+        target: TokenStream | None,
+        *,
+        scales: Float[Tensor, "layers 4 b"] | None,
+        clip_tokens: tuple[int, ...] | None,
+        target_views: tuple[int, ...] | None = None,
+    ) -> TokenStream | None:
+        """Run both streams through all blocks."""
+        for index, block in enumerate(self._blocks()):
+            condition, target, _ = self._run(
+                block,
+                condition,
+                target,
+                clip_tokens=clip_tokens,
+                target_views=target_views,
+                branch_scale=None if scales is None else scales[index],
+                update_condition=index < self.config.num_layers - 1,
+            )
+        return target
 
     def _blocks(self) -> list[JDiTBlock]:
         return [cast("JDiTBlock", block) for block in self.blocks]

@@ -43,30 +43,48 @@ class TimestepEmbedding(nn.Module):
 
 
 class Modulation(NamedTuple):
-    """What the time vector does to one stream in one block; gates lie in (-1, 1)."""
+    """What the time vector does to one stream in one block; gates lie in (-1, 1).
 
-    attention_scale: Float[Tensor, "b 1 d"]
-    attention_gate: Float[Tensor, "b 1 d"]
-    mlp_scale: Float[Tensor, "b 1 d"]
-    mlp_gate: Float[Tensor, "b 1 d"]
+    One for the whole stream, or one for each of ``g`` equally long runs of tokens.
+    """
+
+    attention_scale: Float[Tensor, "b g d"]
+    attention_gate: Float[Tensor, "b g d"]
+    mlp_scale: Float[Tensor, "b g d"]
+    mlp_gate: Float[Tensor, "b g d"]
 
 
-def modulation(layer: nn.Module, time_vector: Float[Tensor, "b d"]) -> Modulation:
+def modulation(layer: nn.Module, time_vector: Float[Tensor, "b *g d"]) -> Modulation:
     """Compute one stream's scales and gates in one block.
 
     Args:
         layer: SiLU and a linear layer of four times the width.
-        time_vector: Timestep embedding plus type vector.
+        time_vector: Timestep embedding plus type vector: of the stream, or of each of its runs.
 
     Source:
         Paper section 3.1.2 (AdaRN); four chunks in this order and tanh are the release's.
     """
-    chunks = layer(time_vector)[:, None].chunk(4, dim=-1)
+    chunks = by_run(layer(time_vector)).chunk(4, dim=-1)
     return Modulation(chunks[0], chunks[1].tanh(), chunks[2], chunks[3].tanh())
 
 
 def modulate(
-    hidden: Float[Tensor, "b n d"], scale: Float[Tensor, "b 1 d"]
+    hidden: Float[Tensor, "b n d"], scale: Float[Tensor, "b g d"]
 ) -> Float[Tensor, "b n d"]:
     """Scale normalised activations by ``1 + scale``."""
-    return hidden * (1 + scale)
+    return times_run(hidden, 1 + scale)
+
+
+def times_run(
+    hidden: Float[Tensor, "b n d"], factor: Float[Tensor, "b g d"]
+) -> Float[Tensor, "b n d"]:
+    """Multiply each of ``g`` equally long runs of tokens by its own factor."""
+    if factor.shape[1] == 1:
+        return hidden * factor
+    runs = hidden.unflatten(1, (factor.shape[1], -1))  # (b, g, n / g, d)
+    return (runs * factor[:, :, None]).flatten(1, 2)
+
+
+def by_run(vector: Float[Tensor, "b *g d"]) -> Float[Tensor, "b g d"]:
+    """Give a vector that serves a whole stream the axis of runs, of length 1."""
+    return vector[:, None] if vector.ndim == 2 else vector

@@ -25,6 +25,13 @@ class RotaryTable(NamedTuple):
         """Return the table of the tokens ``start`` to ``stop``."""
         return RotaryTable(self.cos[start:stop], self.sin[start:stop])
 
+    def followed_by(self, *others: "RotaryTable") -> "RotaryTable":
+        """Append the tables of further tokens."""
+        tables = (self, *others)
+        return RotaryTable(
+            torch.cat([table.cos for table in tables]), torch.cat([table.sin for table in tables])
+        )
+
 
 def rotary_table(
     *,

@@ -71,6 +71,42 @@ def sample_target(
     )
 
 
+def sample_episodes(
+    jdit: JDiT,
+    condition: Float[Tensor, "b c s y x"],
+    *,
+    clip_frames: Sequence[int],
+    noise: Float[Tensor, "b c t y x"],
+    settings: SamplingSettings,
+) -> Float[Tensor, "b c t y x"]:
+    """Sample the targets of a batch of episodes, each of which has a context of its own.
+
+    Args:
+        jdit: The network.
+        condition: Normalised latents of each episode's pairs and query.
+        clip_frames: Latent frames of each clip of the condition; the query's are the last.
+        noise: Start of the path; its frames are the target's.
+        settings: How to integrate.
+    """
+    query = condition[:, :, condition.shape[2] - clip_frames[-1] :]
+    if jdit.config.context_attention == "causal":
+        cache = extend_context(jdit, None, condition, clip_frames=clip_frames)
+
+        def conditional(state: Tensor, timestep: Tensor) -> Tensor:
+            return jdit.denoise(state, timestep, cache)
+    else:
+
+        def conditional(state: Tensor, timestep: Tensor) -> Tensor:
+            return jdit(state, timestep, condition, clip_frames=clip_frames)
+
+    velocity: VelocityFunction = conditional
+    if settings.guidance_scale != 1.0:
+        unconditional = _unconditional_velocity(jdit, query)
+        velocity = guide(conditional, unconditional=unconditional, scale=settings.guidance_scale)
+    grid = linear_quadratic_grid(settings.num_steps).to(noise.device)
+    return SOLVERS[settings.solver](velocity, noise=noise, grid=grid)
+
+
 def target_velocity(
     jdit: JDiT,
     task: CompiledTask,

@@ -109,7 +109,7 @@ class CausalConv3d(nn.Module):
         weight, bias, border = self.conv.weight, self.conv.bias, self.kernel_size // 2
         if features.ndim != CLIP_NDIM:
             assert state is None, "a chunk of a stream is a clip, even if it has one frame"
-            return functional.conv2d(features, _sum_over_time(weight), bias, padding=border)
+            return functional.conv2d(features, sum_over_time(weight), bias, padding=border)
         if self.kernel_size > 1:
             features = self._prepend_past(features, state)
         return functional.conv3d(features, weight, bias, padding=(0, border, border))
@@ -127,7 +127,7 @@ class CausalConv3d(nn.Module):
         return features
 
 
-def _sum_over_time(
+def sum_over_time(
     weight: Float[Tensor, "out in time row column"],
 ) -> Float[Tensor, "out in row column"]:
     """Add up a kernel's taps; pairwise additions are more than twice as fast as a reduction."""

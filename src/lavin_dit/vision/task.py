@@ -13,7 +13,7 @@ pair's own. Both take a generator, and nothing else is random.
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -298,6 +298,30 @@ def find_task(name: str) -> AnyTask:
     if name not in names:
         raise ValueError(f"there is no task {name!r}; there are {', '.join(names)}")
     return _load_task(name)
+
+
+def find_task_of_length(name: str, num_frames: int | None) -> AnyTask:
+    """One task by name, for clips of a length.
+
+    Args:
+        name: Its name.
+        num_frames: Frames of its samples; the task's own number if None.
+
+    Returns:
+        The task.
+
+    Raises:
+        ValueError: If there is no such task, or it does not take so many frames.
+    """
+    task = find_task(name)
+    if num_frames is None or num_frames == task.num_frames:
+        return task
+    if task.num_frames == 1:
+        raise ValueError(f"{name} is a task of single images, not of {num_frames} frames")
+    record: Any = task
+    if "num_frames" in {field.name for field in fields(record)}:
+        return replace(record, num_frames=num_frames)
+    return replace(record, num_future=num_frames - task.num_input_frames)
 
 
 def _load_task(name: str) -> AnyTask:

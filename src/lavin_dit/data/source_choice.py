@@ -1,4 +1,4 @@
-"""Sources as the command line names them: a name, a folder, and settings of their constructors."""
+"""Sources as users name them: a name, a folder, and settings of their constructors."""
 
 import ast
 import inspect
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lavin_dit.cli.fetch import FETCHED
-
 if TYPE_CHECKING:
     from lavin_dit.datasets.source import Source
+
+FETCHED_SOURCES = ("photos", "cutouts", "clips")
+"""Sources whose files can be fetched, with ``lavin prepare``."""
 
 SHARDS = "shards"
 """Name under which any folder of shards can be opened."""
@@ -34,6 +35,28 @@ class SourceChoice:
     root: Path | None
     split: str | None
     settings: Sequence[str] = ()
+
+    @staticmethod
+    def parse(text: str) -> "SourceChoice":
+        """Read a source written as one word, ``NAME=FOLDER?KEY=VALUE&KEY=VALUE``.
+
+        Args:
+            text: Folder and settings may be missing; such as
+                ``world?size=96x96&length=5000`` or ``coco=/data/coco?split=train``.
+
+        Raises:
+            ValueError: If a setting is not written key=value.
+        """
+        place, _, query = text.partition("?")
+        name, _, folder = place.partition("=")
+        settings = [setting for setting in query.split("&") if setting]
+        splits = [setting for setting in settings if setting.startswith("split=")]
+        return SourceChoice(
+            name=name,
+            root=Path(folder) if folder else None,
+            split=splits[-1].partition("=")[2] if splits else None,
+            settings=tuple(setting for setting in settings if setting not in splits),
+        )
 
     def open(
         self, *, num_frames: int | None = None, kinds: Sequence[type[object]] | None = None
@@ -117,7 +140,11 @@ class SourceChoice:
         if self.root is None:
             raise ValueError(
                 f"{self.name} needs its folder after its name; docs/data.md says where to get it"
-                + (f", or: lavin prepare {self.name} -o FOLDER" if self.name in FETCHED else "")
+                + (
+                    f", or: lavin prepare {self.name} -o FOLDER"
+                    if self.name in FETCHED_SOURCES
+                    else ""
+                )
             )
         return construct(self.root, **settings)
 

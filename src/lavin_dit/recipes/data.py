@@ -1,0 +1,231 @@
+"""Which data a run trains on, in words, and the mixture that the words mean."""
+
+import runpy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lavin_dit.data.mixture import Mixture, MixtureEntry
+    from lavin_dit.datasets.source import Source
+    from lavin_dit.vision.task import AnyTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """Tasks, sources, and how samples become episodes.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    sources: tuple[str, ...]
+    """Sources of images, each NAME, NAME=FOLDER or NAME=FOLDER?KEY=VALUE&KEY=VALUE, such as world,
+    shards=shards/coco or nyuv2=/data/nyuv2?split=train. Image tasks are shown on them."""
+    clip_sources: tuple[str, ...]
+    """Sources of clips, on which video tasks are shown."""
+    validation_sources: tuple[str, ...]
+    """Sources of images for validation; no sample of them is trained on."""
+    validation_clip_sources: tuple[str, ...]
+    """Sources of clips for validation."""
+    tasks: tuple[str, ...]
+    """Tasks; all that the sources can show and that are not held out, if none is named."""
+    weights: tuple[str, ...]
+    """Weights of tasks, such as depth_estimation=2; the others have 1. A task's weight is shared
+    among the sources that can show it."""
+    mixture: str | None
+    """A program that makes the mixture instead, such as mixtures.py:mixture: a function of the
+    batch size, the least and the most number of pairs, and the seed."""
+    height: int
+    """Height of episodes in pixels, a multiple of 16."""
+    width: int
+    """Width of episodes in pixels, a multiple of 16."""
+    num_frames: int
+    """Frames of the clips of video tasks: 1 + 4k."""
+    min_pairs: int
+    """Fewest context pairs; the number is drawn for each step."""
+    max_pairs: int
+    """Most context pairs."""
+    min_area: float
+    """Smallest share of a sample that a random window keeps."""
+    max_stretch: float
+    """Most that a window is stretched to one side."""
+    workers: int
+    """Processes that make batches."""
+    latents: str | None
+    """Folder of latents that are computed once, before the first step, and read from then on; None
+    encodes every batch anew, with new windows."""
+    latent_episodes: int
+    """Episodes of each task of weight 1 in such a folder."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("height", "width"):
+            if getattr(self, name) < 16 or getattr(self, name) % 16:
+                raise ValueError(f"{name} must be a multiple of 16, got {getattr(self, name)}")
+        if self.workers < 0 or self.latent_episodes < 1:
+            raise ValueError(
+                f"workers {self.workers} must be at least 0, latent_episodes "
+                f"{self.latent_episodes} at least 1"
+            )
+        task_weights(self.weights)
+
+
+def task_weights(words: Sequence[str]) -> dict[str, float]:
+    """Weights by task, from words such as ``depth_estimation=2``.
+
+    Raises:
+        ValueError: If a word is not written like that, or a weight is not above 0.
+    """
+    weights: dict[str, float] = {}
+    for word in words:
+        name, equals, number = word.partition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            weights[name] = 0.0
+        if not equals or not weights[name] > 0:
+            raise ValueError(f"a weight is written task=2 and above 0, got {word!r}")
+    return weights
+
+
+def training_mixture(
+    config: DataConfig, *, batch_size: int, seed: int, pairs: tuple[int, int] | None = None
+) -> "Mixture":
+    """The mixture that a run trains on.
+
+    Args:
+        config: The words.
+        batch_size: Episodes of a batch, over all processes.
+        seed: Decides everything that is drawn.
+        pairs: Fewest and most pairs, instead of the configuration's.
+
+    Raises:
+        ValueError: If a task or source is not known, none fits, or a task is held out.
+        LayoutError: If files of a source are missing.
+    """
+    low, high = pairs or (config.min_pairs, config.max_pairs)
+    if config.mixture is not None:
+        return _mixture_of_program(config.mixture, batch_size, low, high, seed)
+    entries = [
+        *_entries(config, config.sources, num_frames=None),
+        *_entries(config, config.clip_sources, num_frames=config.num_frames),
+    ]
+    return _mixture(config, entries, batch_size=batch_size, pairs=(low, high), seed=seed)
+
+
+def validation_mixtures(config: DataConfig, *, batch_size: int, num_pairs: int) -> "list[Mixture]":
+    """A mixture for images and one for clips that a run is validated on, where sources are given.
+
+    Args:
+        config: The words.
+        batch_size: Episodes of a batch.
+        num_pairs: Context pairs of each episode.
+    """
+    central = replace(config, min_area=1.0, max_stretch=1.0)
+    mixtures: list[Mixture] = []
+    for sources, num_frames in (
+        (config.validation_sources, None),
+        (config.validation_clip_sources, config.num_frames),
+    ):
+        if sources:
+            entries = _entries(central, sources, num_frames=num_frames)
+            mixtures.append(
+                _mixture(
+                    central, entries, batch_size=batch_size, pairs=(num_pairs, num_pairs), seed=1
+                )
+            )
+    return mixtures
+
+
+def _mixture(
+    config: DataConfig,
+    entries: "Sequence[MixtureEntry]",
+    *,
+    batch_size: int,
+    pairs: tuple[int, int],
+    seed: int,
+) -> "Mixture":
+    from lavin_dit.data.augment import RandomFraming
+    from lavin_dit.data.mixture import BatchSettings, Mixture
+    from lavin_dit.vision.geometry import Size
+
+    if not entries:
+        raise ValueError(
+            "there is nothing to train on: name sources with --data.sources, such as world or "
+            "coco=/data/coco; docs/data.md lists them"
+        )
+    framing = RandomFraming(
+        size=Size(height=config.height, width=config.width),
+        min_area=config.min_area,
+        max_stretch=config.max_stretch,
+    )
+    settings = BatchSettings(
+        batch_size=batch_size, framing=framing, min_pairs=pairs[0], max_pairs=pairs[1]
+    )
+    return Mixture(entries, settings=settings, seed=seed)
+
+
+def _entries(
+    config: DataConfig, sources: Sequence[str], *, num_frames: int | None
+) -> "list[MixtureEntry]":
+    """Every task on every source that can show it."""
+    from lavin_dit.data.mixture import MixtureEntry
+    from lavin_dit.data.source_choice import SourceChoice
+
+    if not sources:
+        return []
+    opened = [SourceChoice.parse(words).open(num_frames=num_frames) for words in sources]
+    weights = task_weights(config.weights)
+    entries: list[MixtureEntry] = []
+    for task in _tasks(config, clips=num_frames is not None, num_frames=num_frames):
+        able = [source for source in opened if _can_show(task, source)]
+        weight = weights.get(task.name, 1.0)
+        entries += [
+            MixtureEntry(task=task, source=source, weight=weight / len(able)) for source in able
+        ]
+    return entries
+
+
+def _tasks(config: DataConfig, *, clips: bool, num_frames: int | None) -> "list[AnyTask]":
+    """The tasks of one kind that were named, or all that may be trained on."""
+    from lavin_dit.vision.task import discover_tasks, find_task, find_task_of_length
+
+    known: Mapping[str, AnyTask] = discover_tasks()
+    for name in (*config.tasks, *task_weights(config.weights)):
+        if name not in known:
+            find_task(name)  # says which there are
+    names = config.tasks or [name for name, task in known.items() if not task.held_out]
+    chosen = [name for name in names if (known[name].num_frames > 1) == clips]
+    return [find_task_of_length(name, num_frames) for name in chosen]
+
+
+def _can_show(task: "AnyTask", source: "Source") -> bool:
+    """Whether a source has the kinds of annotation that a task needs."""
+    from lavin_dit.vision.codecs.rgb import Rgb
+
+    return all(kind is Rgb or kind in source.kinds for kind in task.needs)
+
+
+def _mixture_of_program(
+    name: str, batch_size: int, min_pairs: int, max_pairs: int, seed: int
+) -> "Mixture":
+    """A mixture from a program of the user's."""
+    from lavin_dit.data.mixture import Mixture
+
+    path, _, attribute = name.rpartition(":")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path or name}: no such program; a mixture is named FILE.py:NAME")
+    make: Any = runpy.run_path(path).get(attribute)
+    mixture = (
+        make(batch_size=batch_size, min_pairs=min_pairs, max_pairs=max_pairs, seed=seed)
+        if callable(make)
+        else make
+    )
+    if not isinstance(mixture, Mixture):
+        raise ValueError(
+            f"{attribute} of {path} must be a function of batch_size, min_pairs, max_pairs and "
+            f"seed that returns a Mixture, got {type(mixture).__name__}"
+        )
+    return mixture

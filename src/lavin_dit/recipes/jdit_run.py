@@ -1,0 +1,278 @@
+"""A J-DiT's run, put together from its recipe."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from lavin_dit.data.batch import EpisodeBatch
+from lavin_dit.data.loader import EpisodeLoader, Workers
+from lavin_dit.data.mixture import Mixture
+from lavin_dit.jdit.config import JDiTConfig
+from lavin_dit.jdit.cost import supervised_flops
+from lavin_dit.jdit.model import JDiT
+from lavin_dit.pipeline.sampling import SamplingSettings
+from lavin_dit.recipes.data import training_mixture, validation_mixtures
+from lavin_dit.recipes.jdit import JDiTRecipe
+from lavin_dit.st_vae.autoencoder import STVAE
+from lavin_dit.st_vae.config import STVAEConfig
+from lavin_dit.training.batches import Batches, EncodedEpisodes, Share, TrainingBatch
+from lavin_dit.training.export import export_jdit, whole_copy
+from lavin_dit.training.jdit_objective import JDiTObjective
+from lavin_dit.training.latent_cache import CachedEpisodes, build_latent_cache, is_complete
+from lavin_dit.training.loop import Training
+from lavin_dit.training.processes import Processes, spread
+from lavin_dit.training.run_folder import EXPORT, SHEETS
+from lavin_dit.training.validation import (
+    mean_losses,
+    predict_targets,
+    prediction_strips,
+    psnr_db,
+    save_sheet,
+)
+from lavin_dit.vision.episode import MAX_PAIRS
+from lavin_dit.weights.checkpoint import JDIT_FOLDER, PIPELINE_FILE, ST_VAE_FOLDER
+from lavin_dit.weights.defaults import PipelineDefaults
+from lavin_dit.weights.store import load_model
+
+_VALIDATION_BATCHES = 4
+_VALIDATION_BATCH_SIZE = 16
+_SHEET_ROWS = 12
+
+
+def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> Training:
+    """Build the run of a J-DiT.
+
+    Args:
+        recipe: What to do.
+        folder: The run's folder.
+        processes: This process among its peers.
+
+    Raises:
+        ValueError: If the recipe contradicts its data or the autoencoder.
+        FileNotFoundError: If weights are missing.
+    """
+    if not recipe.st_vae:
+        raise ValueError(
+            "a J-DiT learns latents: name the folder of a trained ST-VAE with --st-vae"
+        )
+    st_vae = load_model(STVAE, STVAEConfig, part_of(recipe.st_vae, ST_VAE_FOLDER))
+    st_vae = st_vae.to(processes.device).requires_grad_(requires_grad=False)
+    if st_vae.config.latent_channels != recipe.model.latent_channels:
+        raise ValueError(
+            f"the ST-VAE in {recipe.st_vae} has {st_vae.config.latent_channels} latent channels, "
+            f"the J-DiT {recipe.model.latent_channels}"
+        )
+    jdit = starting_jdit(recipe, device=processes.device)
+    jdit.gradient_checkpointing = recipe.gradient_checkpointing
+    objective = JDiTObjective(jdit, recipe.loss)
+    if recipe.compile:
+        for block in jdit.blocks:
+            block.compile()
+    share = Share(
+        seed=recipe.seed,
+        rank=processes.rank,
+        world_size=processes.world_size,
+        device=processes.device,
+    )
+    batches = training_batches(recipe, st_vae, share=share, processes=processes)
+    call = spread(
+        objective,
+        jdit.blocks,
+        processes=processes,
+        strategy=recipe.strategy,
+        precision=recipe.loop.precision,
+    )
+    return Training(
+        objective=objective,
+        call=call,
+        batches=batches,
+        processes=processes,
+        config=recipe.loop,
+        optimizer_config=recipe.optimizer,
+        schedule=recipe.schedule,
+        folder=folder,
+        flops_of=partial(_flops, recipe),
+        validate=JDiTValidation(
+            recipe=recipe,
+            objective=objective,
+            call=call,
+            st_vae=st_vae,
+            mixtures=validation_mixtures(
+                recipe.data,
+                batch_size=_VALIDATION_BATCH_SIZE,
+                num_pairs=recipe.sampling.num_context_pairs,
+            ),
+            folder=folder,
+            processes=processes,
+        ),
+        on_line=tqdm.write,
+    )
+
+
+def part_of(folder: str, part: str) -> Path:
+    """Folder of a network: a folder of its own, or its part of a pipeline."""
+    path = Path(folder)
+    return path / part if (path / PIPELINE_FILE).is_file() else path
+
+
+def starting_jdit(recipe: JDiTRecipe, *, device: torch.device) -> JDiT:
+    """The network at its first step, in float32.
+
+    Raises:
+        ValueError: If the weights to start from are of another architecture.
+        FileNotFoundError: If they are missing.
+    """
+    if recipe.weights is None:
+        with device:
+            jdit = JDiT(recipe.model)
+        jdit.reset_parameters(torch.Generator(device).manual_seed(recipe.seed))
+        return jdit
+    path = part_of(recipe.weights, JDIT_FOLDER)
+    jdit = load_model(JDiT, JDiTConfig, path, dtype=torch.float32).to(device)
+    stored = replace(jdit.config, drop_path=recipe.model.drop_path)
+    if stored != recipe.model:
+        raise ValueError(f"{path} holds {jdit.config}, but the recipe asks for {recipe.model}")
+    jdit.config = recipe.model
+    return jdit.requires_grad_()
+
+
+def training_batches(
+    recipe: JDiTRecipe, st_vae: STVAE, *, share: Share, processes: Processes
+) -> Batches:
+    """Episodes of latents, encoded as they are used or read from a folder."""
+    data = recipe.data
+    if data.latents is None:
+        mixture = training_mixture(data, batch_size=recipe.batch_size, seed=recipe.seed)
+        loader = EpisodeLoader(
+            mixture,
+            rank=share.rank,
+            world_size=share.world_size,
+            workers=Workers(count=data.workers),
+        )
+        return EncodedEpisodes(
+            loader, st_vae, share=share, draws=recipe.draws, posterior=recipe.posterior
+        )
+    if recipe.posterior != "mode":
+        raise ValueError(
+            f"data.latents keeps modes: posterior must be 'mode' with it, got {recipe.posterior!r}"
+        )
+    folder = Path(data.latents)
+    mixture = training_mixture(data, batch_size=1, seed=recipe.seed, pairs=(MAX_PAIRS, MAX_PAIRS))
+    if processes.is_first and not is_complete(folder, mixture, st_vae):
+        with tqdm(desc="latents", unit="chunk") as bar:
+            build_latent_cache(
+                mixture,
+                st_vae,
+                folder,
+                num_episodes=data.latent_episodes,
+                workers=data.workers,
+                on_chunk=partial(_move, bar),
+            )
+    processes.barrier()
+    return CachedEpisodes(
+        folder,
+        batch_size=recipe.batch_size,
+        min_pairs=data.min_pairs,
+        max_pairs=data.max_pairs,
+        share=share,
+        draws=recipe.draws,
+    )
+
+
+def _move(bar: "tqdm[None]", done: int, total: int) -> None:
+    bar.total = total
+    bar.update(done - bar.n)
+
+
+def _flops(recipe: JDiTRecipe, batch: TrainingBatch) -> float:
+    """Operations of forward and backward for a batch, from its tokens alone.
+
+    Clips of a batch are equally long, so tokens over clips give a clip's tokens.
+    """
+    num_clips, clip_tokens = batch.clip_tokens
+    flops = supervised_flops(
+        recipe.model,
+        num_pairs=num_clips // 2,
+        clip_tokens=clip_tokens,
+        dense=recipe.loss.supervision == "dense",
+    )
+    return 3.0 * len(batch) * flops
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JDiTValidation:
+    """Losses on validation episodes, a sheet of solved ones, and an export of the average."""
+
+    recipe: JDiTRecipe
+    objective: JDiTObjective
+    call: nn.Module
+    st_vae: STVAE
+    mixtures: list[Mixture]
+    folder: Path
+    processes: Processes
+
+    def __call__(self, step: int) -> Mapping[str, float]:
+        """Do all three; the first process writes."""
+        numbers: dict[str, float] = {}
+        with torch.random.fork_rng(devices=[]):
+            for mixture in self.mixtures:
+                numbers |= mean_losses(self.call, list(self._batches(mixture)))  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
+        state = whole_copy(self.objective.jdit, dtype=torch.float32)
+        if self.processes.is_first:
+            export_jdit(
+                self.folder / EXPORT,
+                state=state,
+                like=self.objective.jdit,
+                st_vae=self.st_vae,
+                defaults=self._defaults(),
+            )
+            numbers |= self._sheets(step, state)
+        self.processes.barrier()
+        return numbers
+
+    def _batches(self, mixture: Mixture) -> Iterator[TrainingBatch]:
+        """The same batches each time."""
+        share = Share(seed=1, rank=0, world_size=1, device=self.processes.device)
+        draws = replace(self.recipe.draws, condition_dropping=0.0)
+        episodes = EncodedEpisodes(
+            EpisodeLoader(mixture), self.st_vae, share=share, draws=draws, posterior="mode"
+        )
+        for _, batch in zip(range(_VALIDATION_BATCHES), episodes, strict=False):
+            yield batch
+
+    def _sheets(self, step: int, state: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Solve some episodes, draw them, and tell how near the pictures are."""
+        jdit = JDiT(self.recipe.model)
+        jdit.load_state_dict(state)
+        jdit.eval().to(self.processes.device)
+        sampling = self.recipe.sampling
+        settings = SamplingSettings(
+            num_steps=sampling.num_steps,
+            guidance_scale=sampling.guidance_scale,
+            solver=sampling.solver,
+        )
+        numbers: dict[str, float] = {}
+        for kind, mixture in enumerate(self.mixtures):
+            batch: EpisodeBatch = mixture.batch(0, slots=range(_SHEET_ROWS))
+            predicted = predict_targets(jdit, self.st_vae, batch, settings=settings)
+            name = f"step-{step:09}-{kind}.png"
+            save_sheet(self.folder / SHEETS / name, prediction_strips(batch, predicted))
+            numbers[f"validation/psnr_db/{kind}"] = psnr_db(predicted, batch.target)
+        return numbers
+
+    def _defaults(self) -> PipelineDefaults:
+        data, sampling = self.recipe.data, self.recipe.sampling
+        return PipelineDefaults(
+            height=data.height,
+            width=data.width,
+            num_context_pairs=sampling.num_context_pairs,
+            num_steps=sampling.num_steps,
+            guidance_scale=sampling.guidance_scale,
+            solver=sampling.solver,
+            posterior="mode",
+        )

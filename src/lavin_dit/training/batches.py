@@ -1,0 +1,285 @@
+"""Batches as the loop sees them: something with a length that is handed to the objective in parts.
+
+`EncodedEpisodes` turns the loader's pictures into latents on the training device as they are used;
+`lavin_dit.training.latent_cache` reads latents that were computed before, and
+`lavin_dit.training.clip_batches` is for the ST-VAE itself.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from lavin_dit.data.batch import EpisodeBatch
+from lavin_dit.data.loader import EpisodeLoader
+from lavin_dit.st_vae.autoencoder import STVAE
+from lavin_dit.training.config import DrawSettings
+from lavin_dit.training.draws import (
+    EpisodeDraws,
+    draw_episode,
+    sample_generator,
+    step_generator,
+)
+from lavin_dit.training.jdit_objective import LatentEpisodes
+from lavin_dit.weights.defaults import Posterior
+
+_CLIPS_AT_ONCE = 64
+_TOKEN_PX = 16  # side of what a token of a J-DiT stands for, in pixels
+
+
+@runtime_checkable
+class TrainingBatch(Protocol):
+    """This process's share of the batch of one step."""
+
+    @property
+    def step(self) -> int:
+        """The step that it is for."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def part(self, start: int, stop: int) -> Any:  # noqa: ANN401 - what its objective takes
+        """What the objective takes, for some of the samples."""
+        ...
+
+    def describe(self) -> list[str]:
+        """Where each sample comes from, for reports of what went wrong."""
+        ...
+
+    @property
+    def clip_tokens(self) -> tuple[int, int]:
+        """Clips of a sample, and tokens of each: patches of a J-DiT, latent positions else."""
+        ...
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """Batches without end, from any step on."""
+
+    def __iter__(self) -> Iterator[TrainingBatch]:
+        """Hand out batches."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Which batch comes next; plain values."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where a state was saved."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Which samples of every global batch belong to this process.
+
+    Attributes:
+        seed: The run's.
+        rank: Number of this process.
+        world_size: Number of processes.
+        device: Where it trains.
+    """
+
+    seed: int
+    rank: int
+    world_size: int
+    device: torch.device
+
+    def generators(self, step: int, *, count: int) -> list[torch.Generator]:
+        """A generator for each of this process's samples."""
+        return [
+            sample_generator(self.seed, step=step, slot=self.rank * count + place)
+            for place in range(count)
+        ]
+
+
+def stack_draws(
+    draws: list[EpisodeDraws],
+    *,
+    inputs: Float[Tensor, "b n c s h w"],
+    targets: Float[Tensor, "b n c t h w"],
+    tasks: tuple[str, ...],
+    generator: torch.Generator,
+) -> LatentEpisodes:
+    """Put latents and draws together, on the latents' device."""
+    device = inputs.device
+    return LatentEpisodes(
+        inputs=inputs,
+        targets=targets,
+        noise=torch.stack([draw.noise for draw in draws]).to(device),
+        timesteps=torch.stack([draw.timesteps for draw in draws]).to(device),
+        dropped=torch.stack([draw.dropped for draw in draws]).to(device),
+        tasks=tasks,
+        generator=generator,
+    )
+
+
+@torch.no_grad()
+def encode_pixels(
+    st_vae: STVAE,
+    clips: UInt8[np.ndarray, "n t h w 3"],
+    *,
+    generators: list[torch.Generator] | None = None,
+) -> Float[Tensor, "n c s y x"]:
+    """Encode clips to normalised latents, some at a time.
+
+    Args:
+        st_vae: The autoencoder, on the training device.
+        clips: Clips of one shape.
+        generators: Sample the posterior with noise from these, one for each clip; its mode is
+            taken if None.
+    """
+    parameter = next(st_vae.parameters())
+    latents: list[Tensor] = []
+    for start in range(0, len(clips), _CLIPS_AT_ONCE):
+        pixels = pixels_to_network(clips[start : start + _CLIPS_AT_ONCE], like=parameter)
+        posterior = st_vae.encode(pixels)
+        latent = posterior.mode()
+        if generators is not None:
+            chosen = generators[start : start + _CLIPS_AT_ONCE]
+            noise = torch.stack([torch.randn(latent.shape[1:], generator=one) for one in chosen])
+            latent = posterior.sample_with_noise(noise.to(latent))
+        latents.append(st_vae.normalize(latent).float())
+    return torch.cat(latents)
+
+
+def pixels_to_network(
+    clips: UInt8[np.ndarray, "n t h w 3"], *, like: Tensor
+) -> Float[Tensor, "n 3 t h w"]:
+    """8-bit clips as the ST-VAE's input, in [-1, 1], with the device and dtype of a parameter."""
+    pixels = torch.from_numpy(np.require(clips, requirements=["C", "W"])).to(like.device)
+    return (rearrange(pixels, "n t h w c -> n c t h w").float() / 127.5 - 1.0).to(like.dtype)
+
+
+def describe_episodes(batch: EpisodeBatch) -> list[str]:
+    """A line for each episode: task, source and names of its samples."""
+    return [
+        f"{origin.task} from {origin.source}: query {origin.query_name}, context "
+        f"{', '.join(origin.context_names)}"
+        for origin in batch.origins
+    ]
+
+
+def clips_of(batch: EpisodeBatch) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """All inputs and all targets of each episode, pairs first, each stacked to ``n t h w 3``."""
+    inputs = [
+        np.concatenate([context, query[None]])
+        for context, query in zip(batch.context_inputs, batch.query, strict=True)
+    ]
+    targets = [
+        np.concatenate([context, target[None]])
+        for context, target in zip(batch.context_targets, batch.target, strict=True)
+    ]
+    return inputs, targets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _EpisodesOfPixels:
+    """A batch of episodes that is encoded part by part."""
+
+    batch: EpisodeBatch
+    owner: "EncodedEpisodes"
+
+    @property
+    def step(self) -> int:
+        return self.batch.step
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def describe(self) -> list[str]:
+        return describe_episodes(self.batch)
+
+    @property
+    def clip_tokens(self) -> tuple[int, int]:
+        _, pairs, frames, height, width, _ = self.batch.context_targets.shape
+        groups = 1 + (frames - 1) // STVAE.TEMPORAL_COMPRESSION
+        return 2 * (pairs + 1), groups * (height // _TOKEN_PX) * (width // _TOKEN_PX)
+
+    def part(self, start: int, stop: int) -> LatentEpisodes:
+        return self.owner.encode(self.batch, range(start, stop))
+
+
+class EncodedEpisodes:
+    """Episodes whose latents are made on the training device as they are used."""
+
+    def __init__(
+        self,
+        loader: EpisodeLoader,
+        st_vae: STVAE,
+        *,
+        share: Share,
+        draws: DrawSettings,
+        posterior: Posterior,
+    ) -> None:
+        """Take a loader and the autoencoder whose latents are learned.
+
+        Args:
+            loader: This process's share of episodes.
+            st_vae: The autoencoder; it is moved to the training device and frozen.
+            share: Which share that is.
+            draws: What chance decides.
+            posterior: Whether latents are the posterior's mode or samples of it.
+        """
+        self._loader = loader
+        self._st_vae = st_vae.eval().requires_grad_(requires_grad=False).to(share.device)
+        self._share = share
+        self._draws = draws
+        self._posterior = posterior
+
+    def __iter__(self) -> Iterator[TrainingBatch]:
+        """Hand out this process's share of each step."""
+        for batch in self._loader:
+            yield _EpisodesOfPixels(batch=batch, owner=self)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The loader's."""
+        return self._loader.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the loader was.
+
+        Raises:
+            ValueError: If the state is another mixture's.
+        """
+        self._loader.load_state_dict(state)
+
+    def encode(self, batch: EpisodeBatch, places: range) -> LatentEpisodes:
+        """Encode some episodes of a batch, and draw what chance decides about them."""
+        generators = self._share.generators(batch.step, count=len(batch))
+        generators = [generators[place] for place in places]
+        all_inputs, all_targets = clips_of(batch)
+        inputs = self._encode([all_inputs[place] for place in places], generators)
+        targets = self._encode([all_targets[place] for place in places], generators)
+        draws = [
+            draw_episode(self._draws, target_shape=target.shape, generator=generator)
+            for target, generator in zip(targets, generators, strict=True)
+        ]
+        return stack_draws(
+            draws,
+            inputs=inputs,
+            targets=targets,
+            tasks=tuple(batch.origins[place].task for place in places),
+            generator=step_generator(
+                self._share.seed, step=batch.step, rank=self._share.rank + places.start
+            ),
+        )
+
+    def _encode(
+        self, clips: list[np.ndarray], generators: list[torch.Generator]
+    ) -> Float[Tensor, "b n c s y x"]:
+        per_episode = len(clips[0])
+        noise = [generator for generator in generators for _ in range(per_episode)]
+        latents = encode_pixels(
+            self._st_vae,
+            np.concatenate(clips),
+            generators=noise if self._posterior == "sample" else None,
+        )
+        return latents.unflatten(0, (-1, per_episode))

@@ -1,0 +1,334 @@
+"""The training loop. It reads as a run goes; what each line needs is in a module of its own.
+
+The loop knows neither networks nor data: an objective turns a batch into a loss, batches come one a
+step, and what is to be done now and then is a hook. It is deterministic on a CPU: a run that was
+killed and resumed ends with the bits of one that was not.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from lavin_dit.training.batches import Batches, TrainingBatch
+from lavin_dit.training.checkpoints import CheckpointFolder, RunProgress
+from lavin_dit.training.config import LoopConfig, OptimizerConfig, ScheduleConfig
+from lavin_dit.training.ema import WeightAverage
+from lavin_dit.training.objective import Losses, Objective
+from lavin_dit.training.optimizer import (
+    clip_gradients,
+    make_optimizer,
+    set_learning_rate,
+)
+from lavin_dit.training.processes import Processes, gather_gradients
+from lavin_dit.training.run_folder import CHECKPOINTS, RunLog
+from lavin_dit.training.schedule import learning_rate_share
+from lavin_dit.training.stopping import StopRequest, parse_duration, stopped_by_signals
+from lavin_dit.training.throughput import Meter, peak_flops
+
+_log = logging.getLogger(__name__)
+
+
+class NonFiniteLossError(RuntimeError):
+    """Too many steps in a row had a loss or a gradient that is not finite."""
+
+
+class Hook(Protocol):
+    """What is done with the averaged weights now and then: validation, sheets, exports."""
+
+    def __call__(self, step: int) -> Mapping[str, float]:
+        """Do it, with the averaged weights in the network; returns numbers to be logged."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Training:
+    """A run: what is trained, on what, and where it is.
+
+    Attributes:
+        objective: What is trained.
+        call: What the loop calls for a loss: the objective, or what wraps it for many processes.
+        batches: What it is trained on.
+        processes: This process among its peers.
+        config: See `LoopConfig`.
+        optimizer_config: See `OptimizerConfig`.
+        schedule: See `ScheduleConfig`.
+        folder: The run's folder.
+        flops_of: Operations of forward and backward for a batch of this process; no MFU if None.
+        validate: Done every ``validate_every`` steps and at the end.
+        on_line: Shown to the user: a line of progress.
+        step: Optimizer steps taken.
+        elapsed_s: Seconds that earlier sessions of the run took.
+        num_skipped: Steps whose loss or gradient was not finite.
+    """
+
+    objective: Objective
+    call: Callable[[Any, int], Losses]
+    batches: Batches
+    processes: Processes
+    config: LoopConfig
+    optimizer_config: OptimizerConfig
+    schedule: ScheduleConfig
+    folder: Path
+    flops_of: Callable[[TrainingBatch], float] | None = None
+    validate: Hook | None = None
+    on_line: Callable[[str], object] | None = None
+    step: int = 0
+    elapsed_s: float = 0.0
+    num_skipped: int = 0
+    _skipped_in_a_row: int = 0
+    _clock_s: float = field(default_factory=perf_counter)
+    _reserve_s: float = 0.0
+    _next_batches: dict[str, Any] = field(default_factory=dict[str, Any])
+    _optimizer: AdamW = field(init=False)
+    _average: WeightAverage = field(init=False)
+    _checkpoints: CheckpointFolder = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make optimizer and average; nothing is written yet."""
+        self._optimizer = make_optimizer(self.objective.parameter_groups(), self.optimizer_config)
+        self._average = WeightAverage(self.objective.trained, decay=self.config.ema_decay)
+        self._checkpoints = CheckpointFolder(
+            self.folder / CHECKPOINTS, keep=self.config.keep_checkpoints
+        )
+        self._next_batches = self.batches.state_dict()
+
+    @property
+    def average(self) -> WeightAverage:
+        """The averaged weights."""
+        return self._average
+
+    def resume(self) -> bool:
+        """Go on from the newest checkpoint of the folder.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            ValueError: If it is damaged or another run's.
+        """
+        path = self._checkpoints.latest()
+        if path is None:
+            return False
+        progress = self._checkpoints.load(path, self._module(), self._optimizer, self._average)
+        self.step, self.elapsed_s = progress.step, progress.elapsed_s
+        self.num_skipped = progress.num_skipped
+        self.batches.load_state_dict(progress.batches)
+        self._next_batches = progress.batches
+        return True
+
+    def run(self) -> str:
+        """Train until the run is over.
+
+        Returns:
+            Why it ended: ``steps``, ``budget``, or the name of a signal.
+
+        Raises:
+            NonFiniteLossError: If too many steps in a row were not finite; a checkpoint is saved.
+            OSError: If the folder can't be written to, or is full.
+        """
+        self._checkpoints.check_room(self._module())
+        log = RunLog(self.folder, resumed_at=self.step) if self.processes.is_first else None
+        log_event(log, "begin", step=self.step, world_size=self.processes.world_size)
+        try:
+            with stopped_by_signals() as request:
+                reason = self._run(log, request)
+            self._save()
+            log_event(log, "end", step=self.step, reason=reason)
+        finally:
+            if log is not None:
+                log.close()
+        return reason
+
+    def _run(self, log: RunLog | None, request: StopRequest) -> str:
+        """Steps, one after another."""
+        self._clock_s = perf_counter()
+        peak = peak_flops(self.processes.device) if self.flops_of else 0.0
+        meter = Meter(peak=peak * self.processes.world_size)
+        batches = iter(self.batches)
+        self._module().train()
+        reason = self._reason_to_stop(request)
+        while reason is None:
+            began = perf_counter()
+            batch = next(batches)
+            waited_s = perf_counter() - began
+            metrics = self._step_on(batch, log)
+            self._next_batches = self.batches.state_dict()
+            meter.add(
+                samples=len(batch) * self.processes.world_size,
+                tokens=len(batch) * math.prod(batch.clip_tokens) * self.processes.world_size,
+                flops=self.flops_of(batch) * self.processes.world_size if self.flops_of else 0.0,
+                waited_s=waited_s,
+            )
+            self.step += 1
+            reason = self._reason_to_stop(request)
+            if self.step % self.config.log_every == 0 or reason is not None:
+                self._tell(log, metrics, meter)
+            self._now_and_then(log, meter, over=reason is not None)
+        return reason
+
+    def _step_on(self, batch: TrainingBatch, log: RunLog | None) -> dict[str, Tensor]:
+        """One optimizer step, unless something is not finite."""
+        groups = self.objective.parameter_groups()
+        logged = self._gradients(batch)
+        norms = clip_gradients(groups, max_norm=self.optimizer_config.clip_norm)
+        logged |= {f"gradient_norm/{name}": norm for name, norm in norms.items()}
+        finite = all(math.isfinite(float(value)) for value in (logged["total"], *norms.values()))
+        if self.processes.any(not finite):
+            self._skip(batch, logged, log)
+        else:
+            self._skipped_in_a_row = 0
+            share = learning_rate_share(self.schedule, step=self.step, progress=self._progress())
+            set_learning_rate(self._optimizer, share * self.optimizer_config.lr)
+            self._optimizer.step()
+            self._average.update(self.objective.trained)
+        self._optimizer.zero_grad(set_to_none=True)
+        return logged
+
+    def _gradients(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Gradients of a batch, added up over its micro batches; returns what is logged."""
+        size = self.config.micro_batch_size or len(batch)
+        starts = range(0, len(batch), size)
+        logged: dict[str, Tensor] = {}
+        for start in starts:
+            stop = min(start + size, len(batch))
+            share = (stop - start) / len(batch)
+            gather_gradients(self._called_module(), last=start == starts[-1])
+            with self._autocast():
+                losses = self.call(batch.part(start, stop), self.step)
+            (losses.total * share).backward()
+            for name, value in {"total": losses.total.detach(), **losses.logged}.items():
+                logged.setdefault(name, torch.zeros_like(value)).add_(value, alpha=share)
+        logged["total"] = self.processes.mean(logged["total"])
+        return logged
+
+    def _skip(self, batch: TrainingBatch, logged: Mapping[str, Tensor], log: RunLog | None) -> None:
+        """Report a batch whose loss or gradient is not finite; weights and average stay."""
+        self.num_skipped += 1
+        self._skipped_in_a_row += 1
+        values = {name: float(value) for name, value in logged.items()}
+        bad = sorted(name for name, value in values.items() if not math.isfinite(value))
+        _log.warning(
+            "step %d was skipped: %s not finite; its batch: %s",
+            self.step,
+            ", ".join(bad) or "a value of another process is",
+            "; ".join(batch.describe()),
+        )
+        log_event(log, "not_finite", step=self.step, values=bad, batch=batch.describe())
+        if self._skipped_in_a_row > self.config.max_skipped_in_a_row:
+            raise NonFiniteLossError(
+                f"{self._skipped_in_a_row} steps in a row up to step {self.step} had a loss or "
+                f"gradient that is not finite; {self.folder} says which batches. Lower the "
+                "learning rate, or go on from an earlier checkpoint"
+            )
+
+    def _now_and_then(self, log: RunLog | None, meter: Meter, *, over: bool) -> None:
+        """Checkpoints and validation, where it is their turn."""
+        began, every = perf_counter(), self.config.validate_every
+        if self.step % self.config.checkpoint_every == 0 and not over:
+            self._save()
+            meter.skip()
+        if self.validate is not None and (over or (every and self.step % every == 0)):
+            module = self._module()
+            module.eval()
+            with self._average.swapped_in(self.objective.trained):
+                numbers = self.validate(self.step)
+            module.train()
+            if log is not None and numbers:
+                log.metrics(self.step, numbers)
+            meter.skip()
+        self._reserve_s = max(self._reserve_s, perf_counter() - began)
+
+    def _save(self) -> None:
+        """Write a checkpoint."""
+        progress = RunProgress(
+            step=self.step,
+            elapsed_s=self.spent_s(),
+            batches=self._next_batches,
+            num_skipped=self.num_skipped,
+        )
+        self._checkpoints.save(self._module(), self._optimizer, self._average, progress)
+
+    def _tell(self, log: RunLog | None, metrics: Mapping[str, Tensor], meter: Meter) -> None:
+        """Write a line of metrics and show one of progress."""
+        rates = meter.read()
+        if log is None:
+            return
+        values = {name: float(value) for name, value in metrics.items()}
+        values |= {"lr": float(self._optimizer.param_groups[0]["lr"]), **rates}
+        log.metrics(self.step, values)
+        if self.on_line is not None:
+            self.on_line(progress_line(self, values))
+
+    def _reason_to_stop(self, request: StopRequest) -> str | None:
+        """Why the run is over, None if it is not."""
+        asked = self.processes.any(request.signal_name is not None)
+        if asked:
+            return request.signal_name or "signal"
+        if self.step >= self.config.num_steps:
+            return "steps"
+        budget = self.config.budget
+        # What the end of a run takes, a validation and a checkpoint, is part of the budget.
+        spent = budget is not None and self.spent_s() + self._reserve_s >= parse_duration(budget)
+        return "budget" if self.processes.any(spent) else None
+
+    def _progress(self) -> float:
+        """Share of the run that is over."""
+        share = self.step / self.config.num_steps
+        if self.config.budget is None:
+            return share
+        return max(share, self.spent_s() / parse_duration(self.config.budget))
+
+    def spent_s(self) -> float:
+        """Seconds that the run has taken, over all its sessions."""
+        return self.elapsed_s + perf_counter() - self._clock_s
+
+    def remaining_s(self, step_time_s: float) -> float:
+        """Seconds until the run is over, as far as can be told."""
+        left = (self.config.num_steps - self.step) * step_time_s
+        if self.config.budget is None:
+            return left
+        return max(0.0, min(left, parse_duration(self.config.budget) - self.spent_s()))
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.config.precision == "bfloat16":
+            return torch.autocast(self.processes.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def _module(self) -> nn.Module:
+        assert isinstance(self.objective, nn.Module), "an objective is a module"
+        return self.objective
+
+    def _called_module(self) -> nn.Module:
+        return self.call if isinstance(self.call, nn.Module) else self._module()
+
+
+def progress_line(training: Training, values: Mapping[str, float]) -> str:
+    """One line that says how a run is doing."""
+    parts = [
+        f"step {training.step:,}/{training.config.num_steps:,}",
+        f"loss {values['total']:.4f}",
+        f"lr {values['lr']:.2e}",
+        f"{values['samples_per_s']:.1f} samples/s",
+        f"{values['tokens_per_s']:,.0f} tokens/s",
+    ]
+    if "mfu" in values:
+        parts.append(f"MFU {values['mfu']:.1%}")
+    parts.append(f"wait {values['loader_wait_share']:.0%}")
+    left = int(training.remaining_s(values["step_time_s"]))
+    parts.append(f"left {left // 3600}:{left // 60 % 60:02}:{left % 60:02}")
+    return "  ".join(parts)
+
+
+def log_event(log: RunLog | None, kind: str, **details: Any) -> None:  # noqa: ANN401 - plain data
+    """Write an event, in the process that keeps the log."""
+    if log is not None:
+        log.event(kind, **details)

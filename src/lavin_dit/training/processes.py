@@ -1,0 +1,136 @@
+"""Processes of a run: one, or many that torchrun has started.
+
+The strategies are torch's own: DDP, where each process holds everything; FSDP2, where weights,
+gradients and optimizer states are spread; and ``zero2``, FSDP2 that keeps weights whole between
+forward and backward (``reshard_after_forward=False``).
+"""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from lavin_dit.training.config import Precision, Strategy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes:
+    """This process among its peers.
+
+    Attributes:
+        rank: Number of this process.
+        world_size: Number of processes.
+        device: Where this one trains.
+    """
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes files and talks."""
+        return self.rank == 0
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Mean over processes of a number."""
+        if self.world_size == 1:
+            return value
+        total = value.detach().clone().float()
+        dist.all_reduce(total)
+        return total / self.world_size
+
+    def any(self, flag: bool) -> bool:  # noqa: FBT001 - a truth value is what it is about
+        """Whether a flag is set in any process; all call it together."""
+        if self.world_size == 1:
+            return flag
+        value = torch.tensor(int(flag), device=self.device)
+        dist.all_reduce(value, op=dist.ReduceOp.MAX)
+        return bool(value.item())
+
+    def barrier(self) -> None:
+        """Wait for the others."""
+        if self.world_size > 1:
+            dist.barrier()
+
+
+@contextmanager
+def joined_processes(device: str | None) -> Generator[Processes]:
+    """Join the processes that torchrun started; a process by itself if it did not.
+
+    Args:
+        device: ``cpu`` or ``cuda``; CUDA where there is one if None. Of several processes on a
+            machine, each takes the GPU of its local rank.
+
+    Raises:
+        ValueError: If the device is not there.
+    """
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if chosen.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {chosen!r} was asked for, but torch sees no GPU here")
+    if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:
+        yield Processes(rank=0, world_size=1, device=torch.device(chosen))
+        return
+    place = torch.device(chosen)
+    if place.type == "cuda":
+        place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(place)
+    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield Processes(rank=dist.get_rank(), world_size=dist.get_world_size(), device=place)
+        dist.barrier()
+    finally:
+        dist.destroy_process_group()
+
+
+def spread(
+    objective: nn.Module,
+    blocks: nn.ModuleList | None,
+    *,
+    processes: Processes,
+    strategy: Strategy,
+    precision: Precision,
+) -> nn.Module:
+    """Make an objective compute with its peers.
+
+    Args:
+        objective: On this process's device.
+        blocks: Modules that are sharded one by one; what is left is one more shard.
+        processes: This process among its peers.
+        strategy: How the work is spread.
+        precision: Of matrix products, with FSDP; with DDP autocast is the loop's business.
+
+    Returns:
+        What the loop calls. Sharding changes the objective in place.
+    """
+    if processes.world_size == 1:
+        return objective
+    if strategy == "ddp":
+        ids = [processes.device.index] if processes.device.type == "cuda" else None
+        return DistributedDataParallel(objective, device_ids=ids)
+    half = torch.bfloat16 if precision == "bfloat16" else None
+    policy = MixedPrecisionPolicy(param_dtype=half, reduce_dtype=torch.float32)
+    keep = strategy == "fsdp"
+    for block in blocks or ():
+        fully_shard(block, mp_policy=policy, reshard_after_forward=keep)
+    return cast("nn.Module", fully_shard(objective, mp_policy=policy, reshard_after_forward=keep))
+
+
+def gather_gradients(objective: nn.Module, *, last: bool) -> None:
+    """Say whether the next backward pass is the last of a step, and gradients are to be joined.
+
+    Args:
+        objective: What `spread` returned.
+        last: Whether it is; before, gradients stay where they are.
+    """
+    if isinstance(objective, DistributedDataParallel):
+        objective.require_backward_grad_sync = last
+    elif hasattr(objective, "set_requires_gradient_sync"):
+        objective.set_requires_gradient_sync(last)  # pyright: ignore[reportCallIssue] - FSDP's
