@@ -10,6 +10,7 @@ import tyro
 from lavin_dit.cli.context import Context
 from lavin_dit.cli.convert import Convert
 from lavin_dit.cli.demo import Demo
+from lavin_dit.cli.evaluate import Evaluate
 from lavin_dit.cli.info import Info
 from lavin_dit.cli.look import Look
 from lavin_dit.cli.predict import Predict
@@ -23,6 +24,7 @@ Verb: TypeAlias = (
     | Annotated[Context, tyro.conf.subcommand("context")]
     | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Annotated[Tasks, tyro.conf.subcommand("tasks")]

@@ -165,7 +165,7 @@ class Networks:
     def extend_context(
         self,
         cache: ContextCache | None,
-        latent: Float[Tensor, "1 c s y x"],
+        latent: Float[Tensor, "b c s y x"],
         *,
         clip_frames: Sequence[int],
     ) -> ContextCache | None:

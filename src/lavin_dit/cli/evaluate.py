@@ -1,0 +1,213 @@
+"""``lavin evaluate``: scores of a model, beside the baselines and the paper."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from lavin_dit.cli.outputs import check_writable, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lavin_dit.evaluation.evaluate import Outcome, Run
+    from lavin_dit.evaluation.predictors.pipeline import PipelinePredictor
+    from lavin_dit.evaluation.protocol import Protocol
+    from lavin_dit.evaluation.scorers import Eye
+    from lavin_dit.vision.codecs.codec import Json
+    from lavin_dit.vision.geometry import Size
+
+_BASELINES_SIDE_PX = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluate:
+    """Measure a model by protocols: predict to disk, then score from disk.
+
+    A name that is not known is answered with those that are. What was predicted is kept: a stopped
+    run goes on where it was, and --score-only scores again without the model. Without a model, the
+    baselines alone are scored. The report is report.md and report.json in the output folder.
+    """
+
+    protocols: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Protocols, such as world-depth_estimation; --list shows them."""
+    model: str | None = None
+    """Folder of a saved pipeline, or a repository on the Hugging Face hub."""
+    data: Path | None = None
+    """Folder that holds photos, cutouts, clips, imagenet, nyuv2 and pascal, as far as needed."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("evaluation")
+    """Folder for predictions, scores and the report."""
+    list: bool = False
+    """Show the protocols and what each asks, and do nothing else."""
+    all_offline: bool = False
+    """Run all protocols on what needs no download by hand; those without data are listed."""
+    split: Literal["test", "validation"] = "test"
+    """Part of the data; validation is for what is looked at while developing."""
+    num_queries: int | None = None
+    """Queries of each protocol; its own number if not given."""
+    num_context_pairs: int | None = None
+    """Context pairs of each query, 1 to 8; the protocol's own number if not given."""
+    num_frames: int = 13
+    """Frames of clips: 5, 9, 13 and so on."""
+    side_px: int | None = None
+    """Height and width of the episodes, a multiple of 16; the model's own if not given."""
+    num_steps: int | None = None
+    """Sampling steps; the model's own number if not given."""
+    guidance_scale: float | None = None
+    """Strength of guidance by the examples; 1 is none and costs half."""
+    solver: Literal["euler", "heun", "adams_bashforth"] | None = None
+    """How to integrate; the model's own choice if not given."""
+    seed: int = 0
+    """Draws the start noise; queries and examples are the protocol's own."""
+    batch_size: int = 16
+    """Queries predicted together."""
+    score_only: bool = False
+    """Score the predictions in the output folder, without the model."""
+    perceptual: Path | None = None
+    """Weights of a perceptual network, for LPIPS-like and FID-like scores; `lavin prepare perceptual`
+    fetches some."""
+    device: str | None = None
+    """cpu, cuda, cuda:1 or mps; the best one of this machine if not given."""
+    dtype: Literal["float32", "bfloat16"] | None = None
+    """Precision; bfloat16 on CUDA and float32 elsewhere if not given."""
+
+    def run(self) -> int:
+        """Predict, score and report."""
+        from lavin_dit.evaluation.protocol import discover_protocols
+
+        if self.list:
+            for protocol in discover_protocols().values():
+                print(f"{protocol.name:42s} {protocol.summary}")
+            return 0
+        chosen = self._chosen()
+        check_writable(self.output)
+        predictor = None if self.score_only or self.model is None else self._predictor(self.model)
+        outcomes: list[Outcome] = []
+        not_run: dict[str, str] = {}
+        run = self._run(predictor)
+        for protocol in chosen:
+            outcome = self._evaluate(run, protocol, not_run)
+            if outcome is not None:
+                outcomes.append(outcome)
+                # After each protocol, so that a stopped run has a report of what it did.
+                self._report(outcomes, not_run, run)
+        if not outcomes:
+            raise ValueError("; ".join(f"{name} {why}" for name, why in not_run.items()))
+        print(self.output / "report.md")
+        return 0
+
+    def _chosen(self) -> "list[Protocol]":
+        """The protocols asked for."""
+        from lavin_dit.evaluation.protocol import discover_protocols, find_protocol
+
+        if self.all_offline == bool(self.protocols):
+            raise ValueError(
+                "name protocols, or give --all-offline, and not both; --list shows all"
+            )
+        if self.protocols:
+            return [find_protocol(name) for name in self.protocols]
+        return [protocol for protocol in discover_protocols().values() if protocol.is_offline]
+
+    def _evaluate(
+        self, run: "Run", protocol: "Protocol", not_run: dict[str, str]
+    ) -> "Outcome | None":
+        """Run one protocol; with all of them asked for, one without data is passed over."""
+        from dataclasses import replace
+
+        from tqdm import tqdm
+
+        from lavin_dit.evaluation.library import MissingDataError
+
+        num_queries = self.num_queries or protocol.num_queries
+        with tqdm(total=num_queries, desc=protocol.name, unit="query") as bar:
+            try:
+                outcome = replace(run, on_case=bar.update).evaluate(protocol)
+            except MissingDataError as error:
+                if not self.all_offline:
+                    raise
+                not_run[protocol.name] = str(error)
+                return None
+        if outcome.skipped:
+            print(f"{protocol.name}: passed over {listed(outcome.skipped)}", file=sys.stderr)
+        return outcome
+
+    def _run(self, predictor: "PipelinePredictor | None") -> "Run":
+        """The evaluation of all protocols."""
+        from lavin_dit.evaluation.evaluate import Run, Settings
+        from lavin_dit.evaluation.library import Library
+
+        return Run(
+            library=Library(folder=self.data, split=self.split, size=self._size(predictor)),
+            output=self.output,
+            settings=Settings(
+                num_queries=self.num_queries,
+                num_pairs=self.num_context_pairs,
+                num_frames=self.num_frames,
+                batch_size=self.batch_size,
+            ),
+            predictor=predictor,
+            model={} if predictor is None else _about(predictor),
+            score_only=self.score_only,
+            eye=self._eye(),
+        )
+
+    def _size(self, predictor: "PipelinePredictor | None") -> "Size":
+        """Size of the episodes."""
+        from lavin_dit.pipeline.fitting import Canvas
+        from lavin_dit.vision.geometry import Size
+
+        if self.side_px is not None:
+            canvas = Canvas(height=self.side_px, width=self.side_px)
+            return Size(height=canvas.height, width=canvas.width)
+        if predictor is None:
+            return Size(height=_BASELINES_SIDE_PX, width=_BASELINES_SIDE_PX)
+        defaults = predictor.pipeline.defaults
+        return Size(height=defaults.height, width=defaults.width)
+
+    def _predictor(self, model: str) -> "PipelinePredictor":
+        """The model, with its sampling."""
+        from lavin_dit.cli.model_options import ModelOptions
+        from lavin_dit.evaluation.predictors.pipeline import PipelinePredictor
+        from lavin_dit.pipeline.sampling import SamplingSettings
+
+        pipeline = ModelOptions(model=model, device=self.device, dtype=self.dtype).load()
+        defaults = pipeline.defaults
+        guidance_scale = self.guidance_scale
+        settings = SamplingSettings(
+            num_steps=defaults.num_steps if self.num_steps is None else self.num_steps,
+            guidance_scale=defaults.guidance_scale if guidance_scale is None else guidance_scale,
+            solver=self.solver or defaults.solver,
+        )
+        return PipelinePredictor(pipeline, settings=settings, seed=self.seed)
+
+    def _eye(self) -> "Eye | None":
+        """The network that judges likeness."""
+        if self.perceptual is None:
+            return None
+        from lavin_dit.evaluation.eye import PerceptualEye
+
+        return PerceptualEye(self.perceptual)
+
+    def _report(self, outcomes: "list[Outcome]", not_run: "Mapping[str, str]", run: "Run") -> None:
+        """Write what is known so far."""
+        from lavin_dit.evaluation.report import write_report
+
+        about: dict[str, Json] = {"model": self.model or "none", **run.model}
+        if self.perceptual is not None:
+            about["likeness judged by"] = self.perceptual.name
+        write_report(self.output, outcomes, not_run=not_run, about=about)
+
+
+def _about(predictor: "PipelinePredictor") -> "dict[str, Json]":
+    """What tells a model and its sampling apart."""
+    settings = predictor.settings
+    return {
+        "fingerprint": predictor.pipeline.networks.fingerprint(),
+        "num_steps": settings.num_steps,
+        "guidance_scale": settings.guidance_scale,
+        "solver": settings.solver,
+        "noise_seed": predictor.seed,
+        "dtype": str(predictor.pipeline.dtype).removeprefix("torch."),
+    }

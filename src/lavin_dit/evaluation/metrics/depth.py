@@ -1,0 +1,117 @@
+"""Depth after least-squares alignment of scale and shift: one alignment for a whole clip."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+
+from lavin_dit.evaluation.metrics.state import Quotients, sample_means
+
+_DELTA = 1.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alignment:
+    """What takes a prediction to the truth's units.
+
+    Attributes:
+        scale: Factor.
+        shift: What is added after.
+    """
+
+    scale: float
+    shift: float
+
+
+def fit_scale_shift(
+    predicted: Float[np.ndarray, " n"], truth: Float[np.ndarray, " n"]
+) -> Alignment:
+    """The scale and shift that make the sum of squared differences least.
+
+    Args:
+        predicted: Values up to a scale and a shift.
+        truth: What they should be.
+
+    Returns:
+        The alignment; a constant prediction has scale 0 and the truth's mean as its shift.
+
+    Raises:
+        ValueError: If there are no values, or some are not finite.
+    """
+    if not len(predicted):
+        raise ValueError("nothing to align: there is no valid pixel")
+    check_finite(predicted, name="predicted depth")
+    one, other = predicted.astype(np.float64), truth.astype(np.float64)
+    centred = one - one.mean()
+    spread = float(centred @ centred)
+    # Below this, what varies is rounding.
+    if spread <= 1e-12 * max(1.0, float(one @ one)):
+        return Alignment(scale=0.0, shift=float(other.mean()))
+    scale = float(centred @ (other - other.mean())) / spread
+    return Alignment(scale=scale, shift=float(other.mean() - scale * one.mean()))
+
+
+def depth_lstsq(
+    predicted: Float[np.ndarray, "t h w"],
+    truth: Float[np.ndarray, "t h w"],
+    valid: Bool[np.ndarray, "t h w"],
+) -> Quotients:
+    """Depth errors of one image or clip, to be averaged over samples.
+
+    Args:
+        predicted: Depth up to a scale and a shift, shared by all frames; finite where valid.
+        truth: Depth in metres, above 0 where valid.
+        valid: Where the truth is known.
+
+    Returns:
+        ``abs_rel_lstsq``: mean of the error's share of the truth. ``delta1_lstsq``: share of pixels
+        that are wrong by a factor below 1.25. ``rmse_lstsq`` in metres and ``mse_lstsq`` in square
+        metres. All are NaN, and count for nothing, where no pixel is valid.
+
+    Raises:
+        ValueError: If a prediction is not finite where the truth is known.
+
+    Source:
+        Paper, section B.2 (after Ranftl et al., 2020).
+    """
+    names = ("abs_rel_lstsq", "delta1_lstsq", "rmse_lstsq", "mse_lstsq")
+    if not valid.any():
+        return sample_means(**dict.fromkeys(names, math.nan))
+    known = truth[valid].astype(np.float64)
+    alignment = fit_scale_shift(predicted[valid], known)
+    aligned = alignment.scale * predicted[valid].astype(np.float64) + alignment.shift
+    errors = _errors(aligned, known)
+    return sample_means(**dict(zip(names, errors, strict=True)))
+
+
+def _errors(
+    aligned: Float64[np.ndarray, " n"], truth: Float64[np.ndarray, " n"]
+) -> tuple[float, float, float, float]:
+    """Relative error, share within a factor, root of the mean square, and the mean square."""
+    difference = aligned - truth
+    # Depth that alignment takes below zero is wrong by more than any factor.
+    positive = np.maximum(aligned, np.finfo(np.float64).tiny)
+    factor = np.maximum(positive / truth, truth / positive)
+    mse = float(np.mean(difference**2))
+    return (
+        float(np.mean(np.abs(difference) / truth)),
+        float(np.mean(factor < _DELTA)),
+        math.sqrt(mse),
+        mse,
+    )
+
+
+def check_finite(values: Float[np.ndarray, "..."], *, name: str) -> None:
+    """Refuse predictions that are not numbers: counting them as anything would hide a bug.
+
+    Args:
+        values: What was predicted.
+        name: What to call it.
+
+    Raises:
+        ValueError: If a value is infinite or NaN.
+    """
+    wrong = int(np.count_nonzero(~np.isfinite(values)))
+    if wrong:
+        raise ValueError(f"{name} must be finite, but {wrong} of {values.size} values are not")

@@ -1,0 +1,46 @@
+"""Edges: F1 where an edge may be a pixel away."""
+
+import math
+
+import numpy as np
+from jaxtyping import Bool
+from scipy.ndimage import binary_dilation
+
+from lavin_dit.evaluation.metrics.state import Quotients, sample_means
+
+
+def edge_f1(
+    predicted: Bool[np.ndarray, "t h w"],
+    truth: Bool[np.ndarray, "t h w"],
+    *,
+    tolerance_px: int = 1,
+) -> Quotients:
+    """F1 of edge pixels, with a tolerance in rows and columns.
+
+    Args:
+        predicted: True on edges.
+        truth: True on edges.
+        tolerance_px: Predicted and true edges so near each other count as the same.
+
+    Returns:
+        ``f1_1px`` (named by the tolerance), ``precision_1px`` (predicted pixels with a true one near;
+        NaN if none are predicted) and ``recall_1px`` (true ones with a predicted one near; NaN if
+        there are none), averaged over samples. F1 is 1 where both are empty, 0 where one is.
+    """
+    side = 2 * tolerance_px + 1
+    near = np.ones((1, side, side), dtype=np.bool_)  # within a frame
+    found = np.count_nonzero(predicted & binary_dilation(truth, near))
+    covered = np.count_nonzero(truth & binary_dilation(predicted, near))
+    num_predicted, num_true = np.count_nonzero(predicted), np.count_nonzero(truth)
+    precision = found / num_predicted if num_predicted else math.nan
+    recall = covered / num_true if num_true else math.nan
+    if not num_predicted and not num_true:
+        f1 = 1.0
+    elif not found or not covered:
+        f1 = 0.0
+    else:
+        f1 = 2 * precision * recall / (precision + recall)
+    ending = f"{tolerance_px}px"
+    return sample_means(
+        **{f"f1_{ending}": f1, f"precision_{ending}": precision, f"recall_{ending}": recall}
+    )

@@ -1,0 +1,1 @@
+"""What answers questions: baselines that need no network, and the pipeline."""

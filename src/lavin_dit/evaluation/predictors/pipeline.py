@@ -1,0 +1,171 @@
+"""The pipeline as a predictor: many questions at once, each with examples of its own."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lavin_dit.evaluation.question import Clip, Question
+from lavin_dit.pipeline.compiled_task import CompiledTask
+from lavin_dit.pipeline.fitting import (
+    Canvas,
+    from_network,
+    pad_to_whole_groups,
+    to_bytes,
+    to_network,
+)
+from lavin_dit.pipeline.pipeline import LavinDiTPipeline
+from lavin_dit.pipeline.sampling import SamplingSettings
+from lavin_dit.st_vae.autoencoder import STVAE
+
+_MAX_LATENTS = 4096  # of 64 x 64 pixels they take 16 MB, of 512 x 512 a GB
+_PIXELS_AT_ONCE = 1 << 18  # what the autoencoder is given together
+
+
+class PipelinePredictor:
+    """Answers with a pipeline; what it gives equals the pipeline's own answer to each question.
+
+    Clips that occur in several questions are encoded once, and questions are sampled together. All
+    start from the same noise, as the pipeline's queries do.
+    """
+
+    name = "model"
+
+    def __init__(
+        self, pipeline: LavinDiTPipeline, *, settings: SamplingSettings, seed: int = 0
+    ) -> None:
+        """Take over a pipeline.
+
+        Args:
+            pipeline: Whose posterior is its mode; sampled posteriors need noise for every clip, and
+                give the same scores within their spread.
+            settings: How to integrate.
+            seed: What the start noise is drawn from.
+
+        Raises:
+            ValueError: If the pipeline samples its posterior.
+        """
+        if pipeline.networks.posterior != "mode":
+            raise ValueError(
+                "evaluation encodes clips as their posterior's mode, but this pipeline samples it: "
+                "save it with posterior='mode' among its defaults"
+            )
+        self.pipeline = pipeline
+        self.settings = settings
+        self.seed = seed
+        self._latents: OrderedDict[bytes, Tensor] = OrderedDict()
+
+    def predict(self, questions: Sequence[Question]) -> list[Clip]:
+        """Sample and decode the targets of all questions together."""
+        if not questions:
+            return []
+        query = self._encode([question.query for question in questions])
+        task = self._context(questions)
+        networks = self.pipeline.networks
+        num_frames = questions[0].num_target_frames
+        latents = networks.sample(
+            task,
+            query_latent=query,
+            num_frames=num_frames,
+            settings=self.settings,
+            seed=self.seed,
+            on_step=_nothing,
+        )
+        return self._decode(latents, num_frames=num_frames)
+
+    def reconstruct(self, clips: Sequence[Clip]) -> list[Clip]:
+        """Encode and decode clips: as good as any target of this model can get.
+
+        Args:
+            clips: Of one shape.
+
+        Returns:
+            What the autoencoder leaves of them.
+        """
+        latents = self._encode(clips)
+        return self._decode(latents, num_frames=len(clips[0]))
+
+    def _context(self, questions: Sequence[Question]) -> CompiledTask:
+        """The examples of all questions, each in its row of the batch."""
+        num_pairs = len(questions[0].inputs)
+        parts: list[Tensor] = []
+        for place in range(num_pairs):
+            parts.append(self._encode([question.inputs[place] for question in questions]))
+            parts.append(self._encode([question.targets[place] for question in questions]))
+        latent = torch.cat(parts, dim=2)
+        clip_frames = tuple(part.shape[2] for part in parts)
+        networks = self.pipeline.networks
+        height, width = questions[0].query.shape[1:3]
+        return CompiledTask(
+            latent=latent,
+            clip_frames=clip_frames,
+            cache=networks.extend_context(None, latent, clip_frames=clip_frames),
+            canvas=Canvas(height=height, width=width),
+            fit="pad",
+            pair_names=tuple(str(place) for place in range(num_pairs)),
+            target_num_frames=questions[0].num_target_frames,
+            model="",  # never saved
+        )
+
+    def _encode(self, clips: Sequence[Clip]) -> Float[Tensor, "b c s y x"]:
+        """Latents of clips, each computed once."""
+        keys = [_key(clip) for clip in clips]
+        missing: dict[bytes, Clip] = {
+            key: clip for key, clip in zip(keys, clips, strict=True) if key not in self._latents
+        }
+        found = {key: self._latents[key] for key in keys if key in self._latents}
+        for batch in _batches(list(missing.items())):
+            latents = self._encode_together([clip for _, clip in batch])
+            found |= {key: latent for (key, _), latent in zip(batch, latents, strict=True)}
+        for key in found:
+            self._latents[key] = found[key]
+            self._latents.move_to_end(key)
+        while len(self._latents) > _MAX_LATENTS:
+            self._latents.popitem(last=False)
+        return torch.stack([found[key] for key in keys])
+
+    def _encode_together(self, clips: Sequence[Clip]) -> Float[Tensor, "b c s y x"]:
+        """Latents of clips of one shape."""
+        networks = self.pipeline.networks
+        pixels = torch.cat(
+            [
+                to_network(
+                    pad_to_whole_groups(clip, group=STVAE.TEMPORAL_COMPRESSION),
+                    device=networks.device,
+                    dtype=networks.dtype,
+                )
+                for clip in clips
+            ]
+        )
+        return networks.encode(pixels)
+
+    def _decode(self, latents: Float[Tensor, "b c s y x"], *, num_frames: int) -> list[Clip]:
+        """Pictures of latents."""
+        decoded = [
+            from_network(self.pipeline.networks.decode(latent[None])[0]) for latent in latents
+        ]
+        return [to_bytes(frames[:num_frames].clamp(0.0, 1.0)) for frames in decoded]
+
+
+def _nothing() -> None:
+    """What is done after a step."""
+
+
+def _key(clip: Clip) -> bytes:
+    """Tells clips apart."""
+    digest = blake2b(np.ascontiguousarray(clip).tobytes(), digest_size=16)
+    digest.update(repr(clip.shape).encode())
+    return digest.digest()
+
+
+def _batches(items: list[tuple[bytes, Clip]]) -> list[list[tuple[bytes, Clip]]]:
+    """Items in batches that fit into memory."""
+    if not items:
+        return []
+    frames, height, width, _ = items[0][1].shape
+    size = max(1, _PIXELS_AT_ONCE // (frames * height * width))
+    return [items[start : start + size] for start in range(0, len(items), size)]

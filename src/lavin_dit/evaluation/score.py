@@ -1,0 +1,207 @@
+"""From cases and their predictions to scores with confidence intervals."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from lavin_dit.evaluation.cases import Case, Ticket
+from lavin_dit.evaluation.metrics.state import Quotients, merge_all
+from lavin_dit.evaluation.question import Clip
+from lavin_dit.evaluation.scorers import Eye, Scorer, States
+from lavin_dit.vision.codecs.codec import Json
+from lavin_dit.vision.results.files import write_atomically
+
+_ROUNDS = 1000
+_LEVEL_PERCENT = 95.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A score, and how far it would move with other queries.
+
+    Attributes:
+        value: The score over all queries.
+        low: Lower end of the 95 % interval; None where there is no interval.
+        high: Upper end.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredCase:
+    """One query's scores, without its clips.
+
+    Attributes:
+        ticket: What draws the case again.
+        name: Name of the query's sample.
+        context_names: Names of the examples' samples.
+        states: States of its scores.
+    """
+
+    ticket: Ticket
+    name: str
+    context_names: tuple[str, ...]
+    states: States
+
+    def scores(self) -> Mapping[str, float]:
+        """Those scores that say something of a single query."""
+        own: dict[str, float] = {}
+        for state in self.states:
+            if isinstance(state, Quotients):
+                own.update(state.scores())
+        return own
+
+
+def score_case(case: Case, picture: Clip, *, scorer: Scorer, eye: Eye | None) -> ScoredCase:
+    """Score one prediction.
+
+    Args:
+        case: What was asked.
+        picture: What was painted.
+        scorer: The protocol's scorer.
+        eye: Network that judges likeness, where there is one.
+
+    Returns:
+        The scored case.
+    """
+    return ScoredCase(
+        ticket=case.ticket,
+        name=case.episode.query_name,
+        context_names=case.episode.context_names,
+        states=scorer(case, picture, eye),
+    )
+
+
+def total_scores(cases: Sequence[ScoredCase], *, seed: int = 0) -> Mapping[str, Score]:
+    """Scores over all queries.
+
+    Args:
+        cases: At least one.
+        seed: What the bootstrap draws from.
+
+    Returns:
+        Each score by name; those that are no quotients of sums have no interval.
+    """
+    merged = [merge_all(states) for states in zip(*(case.states for case in cases), strict=True)]
+    values: dict[str, float] = {}
+    for state in merged:
+        values.update(state.scores())
+    intervals = bootstrap(
+        [_quotients(case) for case in cases], [case.name for case in cases], seed=seed
+    )
+    return {
+        name: Score(value=value, low=intervals[name][0], high=intervals[name][1])
+        if name in intervals
+        else Score(value=value)
+        for name, value in values.items()
+    }
+
+
+def bootstrap(
+    states: Sequence[Quotients], samples: Sequence[str], *, seed: int
+) -> Mapping[str, tuple[float | None, float | None]]:
+    """Percentile intervals from drawing the queries again with replacement.
+
+    Queries on the same sample are drawn together, since they tell less than queries on different
+    ones.
+
+    Args:
+        states: Of each query.
+        samples: Name of each query's sample.
+        seed: What is drawn from.
+
+    Returns:
+        Lower and upper end of the 95 % interval by score; None where there are fewer than two
+        samples, or the score says nothing.
+    """
+    keys = sorted({key for state in states for key in state.entries})
+    tops, bottoms = (np.zeros((len(states), len(keys))) for _ in range(2))
+    for row, state in enumerate(states):
+        for column, key in enumerate(keys):
+            if key in state.entries:
+                tops[row, column] = state.entries[key].numerator
+                bottoms[row, column] = state.entries[key].denominator
+    names, owners = np.unique(np.array(samples), return_inverse=True)
+    generator = np.random.default_rng(seed)
+    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=_ROUNDS)
+    weights = drawn[:, owners].astype(np.float64)
+    top, bottom = weights @ tops, weights @ bottoms
+    ratios = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    intervals: dict[str, tuple[float | None, float | None]] = {}
+    for name in dict.fromkeys(key[0] for key in keys):
+        columns = [place for place, key in enumerate(keys) if key[0] == name]
+        intervals[name] = _interval(ratios[:, columns], enough=len(names) > 1)
+    return intervals
+
+
+def write_samples(path: Path, cases: Iterable[ScoredCase]) -> Path:
+    """Write the scores of every query, one JSON object a line.
+
+    Args:
+        path: The file.
+        cases: The scored queries.
+
+    Returns:
+        The file.
+    """
+    lines: list[str] = []
+    for case in cases:
+        row: dict[str, Json] = {
+            "number": case.ticket.number,
+            "query": case.name,
+            "group": case.ticket.place.group,
+            "context": list(case.context_names),
+            "scores": {name: finite(value) for name, value in case.scores().items()},
+        }
+        lines.append(json.dumps(row, allow_nan=False) + "\n")
+    return write_atomically(path, lambda file: file.write("".join(lines).encode()))
+
+
+def finite(value: float | None) -> float | None:
+    """A number for JSON, which has none that is not finite."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def ordered(cases: Sequence[ScoredCase], score: str, *, higher_is_better: bool) -> list[ScoredCase]:
+    """Queries from best to worst; those that say nothing of the score are left out.
+
+    Args:
+        cases: The scored queries.
+        score: What orders them.
+        higher_is_better: Which way is good.
+
+    Returns:
+        The queries.
+    """
+    value: Callable[[ScoredCase], float] = lambda case: case.scores().get(score, math.nan)  # noqa: E731
+    known = [case for case in cases if not math.isnan(value(case))]
+    return sorted(known, key=value, reverse=higher_is_better)
+
+
+def _quotients(case: ScoredCase) -> Quotients:
+    """The quotients among a case's states."""
+    found = [state for state in case.states if isinstance(state, Quotients)]
+    return merge_all([Quotients(), *found])
+
+
+def _interval(
+    ratios: Float64[np.ndarray, "rounds groups"], *, enough: bool
+) -> tuple[float | None, float | None]:
+    """The middle 95 % of the means over groups."""
+    known = np.isfinite(ratios)
+    counts = known.sum(axis=1)
+    sums = np.where(known, ratios, 0.0).sum(axis=1)
+    means = sums[counts > 0] / counts[counts > 0]
+    if not enough or not len(means):
+        return None, None
+    tail = (100 - _LEVEL_PERCENT) / 2
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return float(low), float(high)
