@@ -42,6 +42,7 @@ def test_a_set_holds_pairs_and_queries_that_read_back(folder, name):
         assert example.target.shape == (task.num_frames, side, side, 3)
         assert example.input.std() > 1
         assert example.target.std() > 1
+    for example in examples.queries:
         result = task.read(example.target, rule=examples.rule, key=example.key)
         assert result.annotation.shape.size.height == side
         # The key says what the picture cannot; painting by it gives the picture again.
@@ -86,7 +87,7 @@ def examples():
             name=name,
             input=target[::-1],
             target=target,
-            key=DepthKey(near_m=1.5, far_m=7.25),
+            key=DepthKey(near_m=1.5, far_m=7.25, curve="log"),
             provenance=Provenance(
                 source="world", split="test", sample=name, licence="CC0-1.0", attribution="me"
             ),

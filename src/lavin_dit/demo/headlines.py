@@ -1,6 +1,6 @@
 """The one number that the demonstration tells of each kind of annotation.
 
-It is the measure by which the evaluation judges that kind as well; see ``evaluation/measures.py``.
+It is a measure by which the evaluation judges that kind as well; see ``evaluation/measures.py``.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from lavin_dit.evaluation.metrics.state import State
+from lavin_dit.evaluation.metrics.boxes import matched_boxes
+from lavin_dit.evaluation.metrics.depth import depth_lstsq
+from lavin_dit.evaluation.metrics.edges import edge_f1
+from lavin_dit.evaluation.metrics.flow import flow_errors
+from lavin_dit.evaluation.metrics.keypoints import joints
+from lavin_dit.evaluation.metrics.masks import instance_iou, mask_iou
+from lavin_dit.evaluation.metrics.normals import normal_angles
+from lavin_dit.evaluation.metrics.pictures import psnr_db
+from lavin_dit.evaluation.metrics.state import Quotients, sample_means
 from lavin_dit.vision.codecs.boxes import Boxes
 from lavin_dit.vision.codecs.codec import Annotation
 from lavin_dit.vision.codecs.depth import Depth
@@ -33,7 +41,7 @@ class Headline:
     """
 
     measure: str
-    score: Callable[[Any, Any], State]
+    score: Callable[[Any, Any], Quotients]
 
 
 def headline_of(annotation: Annotation) -> Headline:
@@ -54,59 +62,41 @@ def headline_of(annotation: Annotation) -> Headline:
     raise TypeError(f"there is no measure for {type(annotation).__name__}")
 
 
-# Metrics are imported when they are needed: some want packages of the extra "eval", and what they
-# don't touch must be told without.
-
-
-def _depth(predicted: Depth, truth: Depth) -> State:
+def _depth(predicted: Depth, truth: Depth) -> Quotients:
     """After fitting scale and shift, which a painting leaves open."""
-    from lavin_dit.evaluation.metrics.depth import depth_lstsq
-
     return depth_lstsq(predicted.metres, truth.metres, truth.valid)
 
 
-def _normals(predicted: Normals, truth: Normals) -> State:
+def _normals(predicted: Normals, truth: Normals) -> Quotients:
     """A pixel that was painted as having no surface counts as 90 degrees."""
-    from lavin_dit.evaluation.metrics.normals import normal_angles
-
     vectors = np.where(predicted.valid[..., None], predicted.vectors, np.float32(0))
     return normal_angles(vectors, truth.vectors, truth.valid)
 
 
-def _flow(predicted: Flow, truth: Flow) -> State:
+def _flow(predicted: Flow, truth: Flow) -> Quotients:
     """After fitting a scale, which a painting leaves open."""
-    from lavin_dit.evaluation.metrics.flow import flow_errors
-
     return flow_errors(predicted.pixels, truth.pixels, truth.valid)
 
 
-def _mask(predicted: Mask, truth: Mask) -> State:
+def _mask(predicted: Mask, truth: Mask) -> Quotients:
     """Intersection over union."""
-    from lavin_dit.evaluation.metrics.masks import mask_iou
-
     return mask_iou(predicted.foreground, truth.foreground)
 
 
-def _segments(predicted: Instances | Panoptic, truth: Instances | Panoptic) -> State:
+def _segments(predicted: Instances | Panoptic, truth: Instances | Panoptic) -> Quotients:
     """Intersection over union of things that are matched, whatever their class."""
-    from lavin_dit.evaluation.metrics.masks import instance_iou
-
     return instance_iou(predicted.ids, truth.ids)
 
 
-def _boxes(predicted: Boxes, truth: Boxes) -> State:
+def _boxes(predicted: Boxes, truth: Boxes) -> Quotients:
     """Intersection over union of boxes that are matched, whatever their class."""
-    from lavin_dit.evaluation.metrics.boxes import matched_boxes
-
     corners = [boxes.corners_px[0, boxes.present[0]] for boxes in (predicted, truth)]
     classes = [np.zeros(len(own), dtype=np.int32) for own in corners]
     return matched_boxes(*corners, predicted_classes=classes[0], true_classes=classes[1])
 
 
-def _keypoints(predicted: Keypoints, truth: Keypoints) -> State:
+def _keypoints(predicted: Keypoints, truth: Keypoints) -> Quotients:
     """Joints that are near enough."""
-    from lavin_dit.evaluation.metrics.keypoints import joints
-
     parts: list[np.ndarray] = []
     for people in (predicted, truth):
         seen = people.visibility[0].any(axis=-1)
@@ -114,18 +104,15 @@ def _keypoints(predicted: Keypoints, truth: Keypoints) -> State:
     return joints(*parts)
 
 
-def _edges(predicted: Edges, truth: Edges) -> State:
+def _edges(predicted: Edges, truth: Edges) -> Quotients:
     """Edges with a pixel of tolerance."""
-    from lavin_dit.evaluation.metrics.edges import edge_f1
-
     return edge_f1(predicted.strength > 0.5, truth.strength > 0.5)
 
 
-def _picture(predicted: Rgb, truth: Rgb) -> State:
+def _picture(predicted: Rgb, truth: Rgb) -> Quotients:
     """Likeness level by level."""
-    from lavin_dit.evaluation.metrics.pictures import picture_likeness
-
-    return picture_likeness(predicted.pixels, truth.pixels)
+    difference = (predicted.pixels.astype(np.float64) - truth.pixels) / 255
+    return sample_means(psnr_db=psnr_db(float(np.mean(difference**2))))
 
 
 _HEADLINES: dict[type[object], Headline] = {
