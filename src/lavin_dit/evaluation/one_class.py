@@ -13,7 +13,7 @@ from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.sample import Sample
 
 _LEAST_SHARE, _MOST_SHARE = 0.01, 0.6  # of the picture, that the class covers
-_MAX_SCENES = 4000  # descriptions looked at for each class; that takes a second
+_MAX_SCENES = 1500  # descriptions looked at; a few hundred of them show each class
 
 
 class OneClass:

@@ -13,7 +13,8 @@ from jaxtyping import UInt8
 
 from lavin_dit.vision.episode import Episode
 
-Clip: TypeAlias = UInt8[np.ndarray, "t h w 3"]
+Clip: TypeAlias = UInt8[np.ndarray, "_ _ _ 3"]
+"""Frames, height, width and channels; inputs and targets may differ in length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +27,9 @@ class Question:
         query: The clip whose target is wanted.
     """
 
-    inputs: tuple[Clip, ...]
-    targets: tuple[Clip, ...]
-    query: Clip
+    inputs: tuple[UInt8[np.ndarray, "s h w 3"], ...]
+    targets: tuple[UInt8[np.ndarray, "t h w 3"], ...]
+    query: UInt8[np.ndarray, "s h w 3"]
 
     def __post_init__(self) -> None:
         """Check that there is an example, and that inputs and targets belong together."""

@@ -50,7 +50,7 @@ def single_box_iou(
         Paper, section B.2, after Bar et al. (2022).
     """
     iou = float(pairwise_box_iou(predicted, truth).max(initial=0.0))
-    return sample_means(box_miou=iou).merge(quotient("box_miou_classes", iou, 1, group=group))
+    return sample_means(box_miou=iou).merge(quotient("box_miou_classes", iou, 1.0, group=group))
 
 
 def matched_boxes(

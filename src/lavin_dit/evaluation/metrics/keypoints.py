@@ -1,7 +1,7 @@
 """Joints of people: share of joints in the right place, and COCO's similarity of poses."""
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Float64, UInt8
 
 from lavin_dit.evaluation.metrics.boxes import AveragePrecision, Found
 from lavin_dit.evaluation.metrics.masks import best_matches
@@ -15,7 +15,7 @@ _NEAR_SHARE = 0.1
 
 
 def person_boxes(
-    positions_px: Float[np.ndarray, "n 17 2"], visibility: Int[np.ndarray, "n 17"]
+    positions_px: Float[np.ndarray, "n 17 2"], visibility: UInt8[np.ndarray, "n 17"]
 ) -> Float64[np.ndarray, "n 4"]:
     """The smallest boxes around each person's labelled joints.
 
@@ -35,9 +35,9 @@ def person_boxes(
 
 def pck(
     predicted_px: Float[np.ndarray, "n 17 2"],
-    predicted_visibility: Int[np.ndarray, "n 17"],
+    predicted_visibility: UInt8[np.ndarray, "n 17"],
     truth_px: Float[np.ndarray, "m 17 2"],
-    true_visibility: Int[np.ndarray, "m 17"],
+    true_visibility: UInt8[np.ndarray, "m 17"],
 ) -> Quotients:
     """Share of labelled joints that were found near enough, after matching people one to one.
 
@@ -68,7 +68,7 @@ def pck(
 def oks(
     predicted_px: Float[np.ndarray, "n 17 2"],
     truth_px: Float[np.ndarray, "m 17 2"],
-    true_visibility: Int[np.ndarray, "m 17"],
+    true_visibility: UInt8[np.ndarray, "m 17"],
 ) -> Float64[np.ndarray, "n m"]:
     """COCO's object keypoint similarity of each person found with each who is there.
 
@@ -93,9 +93,9 @@ def oks(
 
 def pose_precision(
     predicted_px: Float[np.ndarray, "n 17 2"],
-    predicted_visibility: Int[np.ndarray, "n 17"],
+    predicted_visibility: UInt8[np.ndarray, "n 17"],
     truth_px: Float[np.ndarray, "m 17 2"],
-    true_visibility: Int[np.ndarray, "m 17"],
+    true_visibility: UInt8[np.ndarray, "m 17"],
 ) -> AveragePrecision:
     """What average precision over similarities of poses needs of one picture.
 
@@ -123,19 +123,19 @@ def pose_precision(
 
 
 def _as_coco(
-    positions_px: Float[np.ndarray, "n 17 2"], visibility: Int[np.ndarray, "n 17"]
+    positions_px: Float[np.ndarray, "n 17 2"], visibility: UInt8[np.ndarray, "n 17"]
 ) -> tuple[tuple[float, ...], ...]:
     """x, y and visibility of each joint in a row; zeros where it is not labelled."""
     known = np.where((visibility > 0)[..., None], positions_px, 0.0)
     rows = np.concatenate([known, visibility[..., None]], axis=-1).astype(np.float64)
-    return tuple(map(tuple, rows.reshape(len(rows), -1).tolist()))
+    return tuple(map(tuple, rows.reshape(len(rows), 3 * len(_SIGMAS)).tolist()))
 
 
 def joints(
     predicted_px: Float[np.ndarray, "n 17 2"],
-    predicted_visibility: Int[np.ndarray, "n 17"],
+    predicted_visibility: UInt8[np.ndarray, "n 17"],
     truth_px: Float[np.ndarray, "m 17 2"],
-    true_visibility: Int[np.ndarray, "m 17"],
+    true_visibility: UInt8[np.ndarray, "m 17"],
 ) -> Quotients:
     """Share of joints near enough, and of people found.
 

@@ -1,5 +1,6 @@
 """Masks and segments: intersection over union, matching, panoptic quality."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -147,9 +148,9 @@ def panoptic_quality(
         ious = matched.get(number, [])
         segments = (counted[0].get(number, 0) + counted[1].get(number, 0)) / 2
         states += [
-            quotient("pq", sum(ious), segments, group=str(number)),
-            quotient("sq", sum(ious), len(ious), group=str(number)),
-            quotient("rq", len(ious), segments, group=str(number)),
+            quotient("pq", math.fsum(ious), segments, group=str(number)),
+            quotient("sq", math.fsum(ious), float(len(ious)), group=str(number)),
+            quotient("rq", float(len(ious)), segments, group=str(number)),
         ]
     return merge_all(states) if states else Quotients()
 

@@ -3,21 +3,25 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 StateType = TypeVar("StateType", bound="State")
 
 
+@runtime_checkable
 class State(Protocol):
     """What is known after scoring some samples; a frozen record."""
 
     def merge(self: StateType, other: StateType) -> StateType:
-        """The state after scoring the samples of both; associative, and commutative up to rounding."""
+        """The state after scoring the samples of both."""
         ...
 
     def scores(self) -> Mapping[str, float]:
         """Each score by name; NaN for one that these samples say nothing about."""
         ...
+
+
+MergedType = TypeVar("MergedType", bound=State)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +118,7 @@ def quotient(name: str, numerator: float, denominator: float, *, group: str = ""
     return Quotients(entries={(name, group): fraction})
 
 
-def merge_all(states: Iterable[StateType]) -> StateType:
+def merge_all(states: Iterable[MergedType]) -> MergedType:
     """Merge states one after another.
 
     Args:
