@@ -122,9 +122,8 @@ def rgb_errors(truth: Rgb, read: Rgb) -> Errors:
 
 
 CODECS = (
-    ("depth linear", Depth, DepthCodec(), depth_errors),
-    ("depth log", Depth, DepthCodec(curve="log"), depth_errors),
-    ("depth inverse", Depth, DepthCodec(curve="inverse"), depth_errors),
+    ("depth", Depth, DepthCodec(), depth_errors),
+    ("depth linear", Depth, DepthCodec(curve="linear", tail=0.0), depth_errors),
     ("normals", Normals, NormalCodec(), normal_errors),
     ("flow", Flow, FlowCodec(), flow_errors),
     ("flow, linear", Flow, FlowCodec(power=1.0), flow_errors),

@@ -106,6 +106,7 @@ def build_latent_cache(
             .unflatten(0, clips.shape[:2])
             .half()
             .cpu()
+            .contiguous()
             for name, clips in (("inputs", inputs), ("targets", targets))
         }
         with written_atomically(folder / _chunk_name(identity, place, chunk)) as partial:

@@ -139,7 +139,7 @@ def test_painting_commutes_with_cropping_and_flipping(small, kind, window):
 
 
 def test_painting_linear_depth_commutes_with_resizing(small):
-    codec = DepthCodec()
+    codec = DepthCodec(curve="linear", tail=0.0)
     everywhere = dataclasses.replace(small[Depth], valid=np.ones_like(small[Depth].valid))
     picture, key = codec.paint(everywhere)
     size = Size(height=37, width=101)

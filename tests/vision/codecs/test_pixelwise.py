@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lavin_dit.vision.codecs.degradation import degrade
-from lavin_dit.vision.codecs.depth import Depth, DepthCodec, DepthKey
+from lavin_dit.vision.codecs.depth import Depth, DepthCodec, DepthKey, along_curve, off_curve
 from lavin_dit.vision.codecs.edges import EdgeCodec, Edges
 from lavin_dit.vision.codecs.flow import Flow, FlowCodec, FlowKey
 from lavin_dit.vision.codecs.masks import Mask, MaskCodec
@@ -17,28 +17,31 @@ def ramp(near=0.8, far=20.0, width=97):
     return Depth(metres=metres, valid=np.ones(metres.shape, dtype=bool))
 
 
-@pytest.mark.parametrize("curve", ["linear", "inverse", "log"])
+@pytest.mark.parametrize("curve", ["linear", "log", "inverse_root", "inverse"])
 def test_near_is_bright_and_the_curve_is_monotone(curve):
-    picture, key = DepthCodec(curve=curve).paint(ramp())
+    picture, key = DepthCodec(curve=curve, tail=0.0).paint(ramp())
     assert key.curve == curve
     assert (key.near_m, key.far_m) == pytest.approx((0.8, 20.0))
     brightness = picture.sum(axis=-1, dtype=int)[0, 0]
     assert brightness[0] == 3 * 255
     assert brightness[-1] == 3 * 32
-    assert (np.diff(brightness) < 0).all() or curve == "inverse"
+    assert (np.diff(brightness) < 0).all() or curve.startswith("inverse")
     assert (np.diff(brightness) <= 0).all()
     assert np.ptp(picture.astype(int), axis=-1).max() <= 1  # grey to the eye
 
 
-def test_depth_without_a_key_is_depth_up_to_scale_and_shift():
+@pytest.mark.parametrize("curve", ["linear", "log", "inverse_root", "inverse"])
+def test_without_a_key_the_quantity_is_right_up_to_scale_and_shift(curve):
     truth = ramp()
-    codec = DepthCodec()
+    codec = DepthCodec(curve=curve, tail=0.0)
     read = codec.read(codec.paint(truth)[0])
     assert read.metres.min() == pytest.approx(1.0)
     assert read.metres.max() == pytest.approx(10.0)
-    fit = np.polyfit(read.metres.ravel(), truth.metres.ravel(), 1)
+    one, two = (along_curve(each.metres.astype(np.float64), curve) for each in (read, truth))
+    fit = np.polyfit(one.ravel(), two.ravel(), 1)
     assert fit[0] > 0
-    np.testing.assert_allclose(np.polyval(fit, read.metres), truth.metres, atol=0.02)
+    np.testing.assert_allclose(np.polyval(fit, one), two, atol=0.6 * np.ptp(two) / (3 * 223))
+    np.testing.assert_allclose(off_curve(two, curve), truth.metres, rtol=1e-6)
 
 
 def test_one_range_serves_the_whole_clip():
@@ -61,7 +64,7 @@ def test_tails_saturate_and_holes_do_not_count():
     truth = ramp(width=201)
     metres, valid = truth.metres.copy(), truth.valid.copy()
     metres[:, :, 100], valid[:, :, 100] = 1e5, False
-    _, key = DepthCodec().paint(Depth(metres=metres, valid=valid))
+    _, key = DepthCodec(tail=0.0).paint(Depth(metres=metres, valid=valid))
     assert key.far_m == pytest.approx(20.0)
     _, key = DepthCodec(tail=0.1).paint(truth)
     assert key.near_m == pytest.approx(0.8 + 0.1 * 19.2, rel=0.02)

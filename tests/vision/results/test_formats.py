@@ -94,12 +94,15 @@ def test_depth(scene, tmp_path):
 def test_far_depth_takes_a_coarser_png(farthest, scale, tmp_path):
     metres = np.array([[[0.0001, 1, farthest]]], dtype=np.float32)
     result = DepthResult(
-        annotation=Depth(metres=metres, valid=np.ones((1, 1, 3), bool)), metric=False
+        annotation=Depth(metres=metres, valid=np.ones((1, 1, 3), bool)),
+        metric=False,
+        curve="log",
     )
     assert result.png_scale == scale
     result.save(tmp_path, stem="x")
     assert json.loads((tmp_path / "x.json").read_text()) == {
         "unit": "relative",
+        "curve": "log",
         "png_scale": scale,
     }
     expected = [1, scale, min(round(float(metres[0, 0, 2]) * scale), 65535)]

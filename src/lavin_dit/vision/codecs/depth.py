@@ -21,7 +21,7 @@ from lavin_dit.vision.geometry import (
     resize_measured,
 )
 
-DepthCurve = Literal["linear", "inverse", "log"]
+DepthCurve = Literal["linear", "log", "inverse_root", "inverse"]
 
 _DARKEST_SUM = 3 * 32  # the farthest depth; everything up to half of it reads as "no depth"
 _BRIGHTEST_SUM = 3 * 255
@@ -43,8 +43,7 @@ class Depth:
         """Check shapes and values, and make the arrays read-only."""
         metres = sealed(self.metres, name="Depth.metres", shape=("t", "h", "w"), dtype=np.float32)
         valid = sealed(self.valid, name="Depth.valid", shape=metres.shape, dtype=np.bool_)
-        measured = metres[valid]
-        if not (np.isfinite(measured).all() and (measured > 0).all()):
+        if not ((metres > 0) & (metres < np.inf) | ~valid).all():
             raise ValueError("Depth.metres must be finite and above 0 wherever it is valid")
         object.__setattr__(self, "metres", metres)
         object.__setattr__(self, "valid", valid)
@@ -84,7 +83,7 @@ class DepthKey:
     Attributes:
         near_m: Depth in metres that is painted white.
         far_m: Depth in metres of the darkest grey that still is depth; above ``near_m``.
-        curve: In which quantity brightness is linear: depth, 1 / depth, or its logarithm.
+        curve: In which quantity brightness is linear; see ``along_curve``.
     """
 
     near_m: float
@@ -99,51 +98,75 @@ class DepthKey:
             )
 
 
-def _along_curve(
+def along_curve(
     metres: Float64[np.ndarray, "*shape"], curve: DepthCurve
 ) -> Float64[np.ndarray, "*shape"]:
-    """The quantity in which brightness is linear."""
+    """The quantity in which brightness is linear.
+
+    Args:
+        metres: Depths above 0.
+        curve: Which quantity.
+
+    Returns:
+        Depth itself for ``linear``, its logarithm for ``log``, 1 / sqrt(depth) for
+        ``inverse_root``, 1 / depth for ``inverse``.
+    """
     match curve:
         case "linear":
             return metres
-        case "inverse":
-            return 1.0 / metres
         case "log":
             return np.log(metres)
+        case "inverse_root":
+            return 1.0 / np.sqrt(metres)
+        case "inverse":
+            return 1.0 / metres
 
 
-def _off_curve(
+def off_curve(
     quantity: Float64[np.ndarray, "*shape"], curve: DepthCurve
 ) -> Float64[np.ndarray, "*shape"]:
-    """Metres from the quantity in which brightness is linear."""
+    """Metres from the quantity in which brightness is linear: undoes ``along_curve``.
+
+    Args:
+        quantity: What ``along_curve`` gives; above 0 for the two inverse curves. A fit of scale
+            and shift can leave that range: clip it to the quantities of the depths that can be.
+        curve: Which quantity it is.
+
+    Returns:
+        Depths.
+    """
     match curve:
         case "linear":
             return quantity
-        case "inverse":
-            return 1.0 / quantity
         case "log":
             return np.exp(quantity)
+        case "inverse_root":
+            return 1.0 / np.square(quantity)
+        case "inverse":
+            return 1.0 / quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthCodec:
     """Paints depth as grey, near bright, and reads it back.
 
-    Invariance: a picture read without its key gives the painted quantity up to a positive scale
-    and a shift: depth itself for the linear curve, 1 / depth for ``inverse`` (what most pseudo
-    labels are), its logarithm for ``log``. Such a reading spans 1 to 10 m by convention.
+    Invariance: a picture read without its key gives the curve's quantity (``along_curve``) up to
+    a positive scale and a shift: 1 / sqrt(depth) by default, depth itself for ``linear``, 1 / depth
+    for ``inverse`` (what most pseudo labels are). Scale and shift are to be fitted in that
+    quantity, before metres are taken from it. Such a reading spans 1 to 10 m by convention.
 
     Attributes:
         curve: In which quantity brightness is linear.
         tail: Share of the valid pixels of a clip, at each end, that may saturate; 0 for none.
 
     Source:
-        Ours (ADR 10); the paper does not say how depth is painted. Its metric aligns scale and
-        shift (section B.2), which the linear curve leaves exact.
+        Ours (ADR 10); the paper does not say how depth is painted. The default curve and tail
+        leave the least relative error of depth among those that were measured. The metric of the
+        paper aligns scale and shift of depth (section B.2), which ``linear`` leaves exact.
     """
 
-    curve: DepthCurve = "linear"
-    tail: float = 0.0
+    curve: DepthCurve = "inverse_root"
+    tail: float = 0.01
 
     def __post_init__(self) -> None:
         """Check the share of saturated pixels."""
@@ -188,8 +211,8 @@ class DepthCodec:
         """
         key = key or self.fit_key(annotation)
         metres = np.where(annotation.valid, annotation.metres, key.far_m).astype(np.float64)
-        ends = _along_curve(np.array([key.near_m, key.far_m]), key.curve)
-        quantity = _along_curve(np.clip(metres, key.near_m, key.far_m), key.curve)
+        ends = along_curve(np.array([key.near_m, key.far_m]), key.curve)
+        quantity = along_curve(np.clip(metres, key.near_m, key.far_m), key.curve)
         nearness = (quantity - ends[1]) / (ends[0] - ends[1])
         total = np.rint(_DARKEST_SUM + nearness * (_BRIGHTEST_SUM - _DARKEST_SUM))
         total = np.where(annotation.valid, total, 0).astype(np.int32)
@@ -209,7 +232,7 @@ class DepthCodec:
         key = key or DepthKey(near_m=1.0, far_m=10.0, curve=self.curve)
         total = picture.sum(axis=-1, dtype=np.int32)
         nearness = (total - _DARKEST_SUM) / (_BRIGHTEST_SUM - _DARKEST_SUM)
-        ends = _along_curve(np.array([key.near_m, key.far_m]), key.curve)
+        ends = along_curve(np.array([key.near_m, key.far_m]), key.curve)
         quantity = ends[1] + np.clip(nearness, 0.0, 1.0) * (ends[0] - ends[1])
-        metres = _off_curve(quantity, key.curve).astype(np.float32)
+        metres = off_curve(quantity, key.curve).astype(np.float32)
         return Depth(metres=metres, valid=total > _DARKEST_SUM // 2)

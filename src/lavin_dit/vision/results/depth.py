@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from lavin_dit.vision.codecs.depth import Depth
+from lavin_dit.vision.codecs.depth import Depth, DepthCurve
 from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.results.files import (
     frame_names,
@@ -27,12 +27,15 @@ class DepthResult:
 
     Attributes:
         annotation: The depth.
-        metric: Whether it is in metres. Otherwise it is right up to a scale and a shift, and
-            spans 1 to 10 by convention.
+        metric: Whether it is in metres. Otherwise the quantity of ``curve`` is right up to a scale
+            and a shift, and depth spans 1 to 10 by convention.
+        curve: In which quantity scale and shift are to be fitted to a truth; see
+            ``lavin_dit.vision.codecs.depth.along_curve``.
     """
 
     annotation: Depth
     metric: bool
+    curve: DepthCurve = "linear"
 
     @property
     def png_scale(self) -> int:
@@ -67,7 +70,8 @@ class DepthResult:
 
         The array is float32 (h w), or (t h w) of a clip, and NaN where unknown. A PNG holds depth
         times ``png_scale``, rounded, and 0 where unknown; ``png_scale`` and ``unit`` (``metre``,
-        or ``relative``) stand in the ``.json``. A depth between 0 and a step is raised to 1.
+        or ``relative``, then with the ``curve``) stand in the ``.json``. A depth between 0 and a
+        step is raised to 1.
 
         Args:
             folder: Where to write; made if it is not there.
@@ -81,12 +85,12 @@ class DepthResult:
         steps = np.rint(np.where(depth.valid, depth.metres, 0).astype(np.float64) * scale)
         steps = np.where(depth.valid, np.clip(steps, 1, _HIGHEST), 0).astype(np.uint16)
         names = frame_names(stem, depth.shape.num_frames)
-        unit = "metre" if self.metric else "relative"
+        unit = {"unit": "metre"} if self.metric else {"unit": "relative", "curve": self.curve}
         return (
             write_npy(folder / f"{stem}.npy", squeeze_frames(metres)),
             *(
                 write_png16(folder / f"{name}.png", frame)
                 for name, frame in zip(names, steps, strict=True)
             ),
-            write_json(folder / f"{stem}.json", {"unit": unit, "png_scale": scale}),
+            write_json(folder / f"{stem}.json", {**unit, "png_scale": scale}),
         )

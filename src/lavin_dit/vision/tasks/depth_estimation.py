@@ -16,7 +16,8 @@ from lavin_dit.vision.task import ImageTask, NothingToPaintError, Pair, Ruleless
 class DepthEstimation(Ruleless, ImageTask):
     """Paints the depth of a photo in grey.
 
-    Invariance: without its key, depth is read up to a scale and a shift (linear codec).
+    Invariance: without its key, 1 / sqrt(depth) is read up to a scale and a shift (or what the
+    codec's curve says).
 
     Attributes:
         codec: How depth is painted.
@@ -53,4 +54,4 @@ class DepthEstimation(Ruleless, ImageTask):
         """Depth: in metres with a key, else up to the codec's invariance."""
         del rule
         depth = self.codec.read(picture, key=key)
-        return DepthResult(annotation=depth, metric=key is not None)
+        return DepthResult(annotation=depth, metric=key is not None, curve=self.codec.curve)

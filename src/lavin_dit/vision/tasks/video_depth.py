@@ -16,8 +16,8 @@ from lavin_dit.vision.task import NothingToPaintError, Pair, Ruleless, VideoTask
 class VideoDepth(Ruleless, VideoTask):
     """Paints the depth of a clip in grey.
 
-    One range of depth serves all frames. Invariance: without its key, depth is read up to one
-    scale and one shift for the whole clip (linear codec).
+    One range of depth serves all frames. Invariance: without its key, 1 / sqrt(depth) is read
+    up to one scale and one shift for the whole clip (or what the codec's curve says).
 
     Attributes:
         num_frames: Number of frames of a clip, 1 + 4k.
@@ -55,4 +55,4 @@ class VideoDepth(Ruleless, VideoTask):
         """Depth: in metres with a key, else up to the codec's invariance."""
         del rule
         depth = self.codec.read(picture, key=key)
-        return DepthResult(annotation=depth, metric=key is not None)
+        return DepthResult(annotation=depth, metric=key is not None, curve=self.codec.curve)
