@@ -154,7 +154,7 @@ def test_info(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_bad_words_are_answered_with_the_usage() -> None:
     with pytest.raises(SystemExit) as caught:
-        run("predict", "a.png")
+        run("predict", "a.png", "--task")
     assert caught.value.code == 2
 
 

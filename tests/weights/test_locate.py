@@ -92,3 +92,17 @@ def test_a_hub_that_does_not_answer(tmp_path, hub, monkeypatch, error):
     assert str(caught.value) == (
         "no folder owner/model, and the Hugging Face hub does not give it (404 for that)"
     )
+
+
+def test_the_nano_is_the_packages_own(tmp_path, hub, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nano").mkdir()
+    own = tmp_path / "package" / "nano"
+    monkeypatch.setattr(module, "_NANO_FOLDER", own)
+    with pytest.raises(FileNotFoundError, match="not part of this installation"):
+        locate("nano")
+    own.mkdir(parents=True)
+    (own / "pipeline.json").touch()
+    assert locate("nano") == own
+    assert locate("./nano").resolve() == tmp_path / "nano"
+    assert hub.calls == []

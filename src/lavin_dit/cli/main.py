@@ -9,6 +9,7 @@ import tyro
 
 from lavin_dit.cli.context import Context
 from lavin_dit.cli.convert import Convert
+from lavin_dit.cli.demo import Demo
 from lavin_dit.cli.evaluate import Evaluate
 from lavin_dit.cli.info import Info
 from lavin_dit.cli.look import Look
@@ -18,7 +19,8 @@ from lavin_dit.cli.tasks import Tasks
 from lavin_dit.cli.train import Train, train
 
 Verb: TypeAlias = (
-    Annotated[Predict, tyro.conf.subcommand("predict")]
+    Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Context, tyro.conf.subcommand("context")]
     | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     | Annotated[Train, tyro.conf.subcommand("train")]

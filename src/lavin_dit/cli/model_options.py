@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 class ModelOptions:
     """Which model, and where it computes."""
 
-    model: str
-    """Folder of a saved pipeline (see `lavin convert`), or a repository on the Hugging Face hub."""
+    model: str = "nano"
+    """The nano that ships with the package; or the folder of a saved pipeline (`lavin convert`),
+    or a repository on the Hugging Face hub."""
     device: str | None = None
     """cpu, cuda, cuda:1 or mps; the best one of this machine if not given."""
     dtype: Literal["float32", "bfloat16"] | None = None

@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -14,29 +14,37 @@ from lavin_dit.cli.outputs import check_writable, output_names
 
 if TYPE_CHECKING:
     from lavin_dit.pipeline.clips import Clip
+    from lavin_dit.pipeline.prediction import Prediction
+    from lavin_dit.pipeline.task_reader import TaskReader
 
 EXIT_SOME_FAILED = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predict:
-    """Apply the task that example pairs show to images, videos, or folders of them.
+    """Apply a task to images, videos, or folders of them: one by name, or what example pairs show.
 
     Results have the queries' names and sizes. Those that exist already are kept and skipped, so a
-    stopped run goes on where it was.
+    stopped run goes on where it was. With --task, what was painted is read as well: photo.png is
+    the painting, photo.depth.npy and the like are the numbers, photo.drawn.png shows them. An image
+    task is done for each frame of a video by itself; a video task works on pieces of 13 frames that
+    overlap by one, and repeats the last frame of what is shorter.
     """
 
     queries: tyro.conf.Positional[tuple[Path, ...]]
     """Images, videos, and folders whose images and videos are each a query."""
-    context: Annotated[Path, tyro.conf.arg(aliases=["-c"])]
-    """Folder of pairs, <id>_input.png and <id>_target.png, or a file of `lavin context build`."""
     model: Annotated[ModelOptions, tyro.conf.arg(name="")]
+    task: Annotated[str | None, tyro.conf.arg(aliases=["-t"])] = None
+    """Task, such as depth_estimation; `lavin tasks` lists them. Shown by the examples that come
+    with the package, unless there is a context."""
+    context: Annotated[Path | None, tyro.conf.arg(aliases=["-c"])] = None
+    """Folder of pairs, <id>_input.png and <id>_target.png, or a file of `lavin context build`."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("predictions")
     """Folder for the results."""
     overwrite: bool = False
     """Compute again what is already there."""
     num_context_pairs: int | None = None
-    """Pairs to take where the folder has more; the model's own number if not given."""
+    """Pairs to take where there are more; the model's own number if not given."""
     height: int | None = None
     """Working height in pixels; the model's own if not given."""
     width: int | None = None
@@ -56,9 +64,11 @@ class Predict:
     max_megapixels: float = 48.0
     """Largest picture to open."""
     _failures: list[str] = field(default_factory=list[str], init=False, repr=False)
+    _asked: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False)
 
     def run(self) -> int:
         """Predict and save one after another."""
+        reader = self._reader()
         names = output_names(expand_queries(self.queries))
         check_writable(self.output)
         waiting = [query for query in names if self.overwrite or not self._exists(names[query])]
@@ -67,10 +77,12 @@ class Predict:
         if not waiting:
             return 0
         self._check_not_an_input(waiting)
-        check_context(self.context)
+        if self.context is not None:
+            check_context(self.context)
         predictions = self.model.load().stream(
-            self._readable(waiting),
+            self._readable(waiting, reader),
             context=self.context,
+            task=None if reader is None else reader.task,
             num_context_pairs=self.num_context_pairs,
             height=self.height,
             width=self.width,
@@ -83,15 +95,51 @@ class Predict:
         )
         by_name = {query.name: names[query] for query in waiting}
         for prediction in predictions:
-            clip = prediction.clip
-            ending = ".png" if clip.num_frames == 1 else ".mp4"
-            print(prediction.save(self.output / f"{by_name[prediction.name]}{ending}"))
+            for path in self._save(prediction, by_name[prediction.name]):
+                print(path)
         if self._failures:
             print(
                 f"lavin: {len(self._failures)} of {len(waiting)} queries could not be read",
                 file=sys.stderr,
             )
         return EXIT_SOME_FAILED if self._failures else 0
+
+    def _reader(self) -> "TaskReader | None":
+        """What reads the task that was named; None if none was.
+
+        Raises:
+            ValueError: If nothing says what to do, or there is no such task.
+        """
+        if self.task is None:
+            if self.context is None:
+                raise ValueError(
+                    "nothing says what to do: name a task with --task (`lavin tasks` lists them), "
+                    "or show one with --context"
+                )
+            return None
+        from lavin_dit.pipeline.task_reader import TaskReader
+        from lavin_dit.vision.task import find_task
+
+        return TaskReader(task=find_task(self.task))
+
+    def _save(self, prediction: "Prediction", name: str) -> "list[Path]":
+        """Save numbers and drawing, and last the painting, whose being there says that all is."""
+        from lavin_dit.pipeline.clips import save_clip
+        from lavin_dit.vision.codecs.rgb import Rgb
+
+        query = self._asked.pop(prediction.name)
+        clip = prediction.clip
+        ending = ".png" if clip.num_frames == 1 else ".mp4"
+        files: list[Path] = []
+        result = prediction.result
+        # Of a task whose answer is a photo, the painting is all there is.
+        if result is not None and not isinstance(result.annotation, Rgb):
+            kind = type(result.annotation).__name__.lower()
+            files += result.save(self.output, stem=f"{name}.{kind}")
+            drawn = replace(clip, frames=result.draw(Rgb(pixels=query.frames)))
+            files.append(save_clip(drawn, self.output / f"{name}.drawn{ending}"))
+        files.append(prediction.save(self.output / f"{name}{ending}"))
+        return files
 
     def _exists(self, name: str) -> bool:
         return any((self.output / f"{name}{ending}").exists() for ending in (".png", ".mp4"))
@@ -103,13 +151,18 @@ class Predict:
                     f"{query} lies in the output folder {self.output}: choose another with -o"
                 )
 
-    def _readable(self, queries: Sequence[Path]) -> "Iterator[Clip]":
-        """Read queries, passing over those that can't be read."""
+    def _readable(self, queries: Sequence[Path], reader: "TaskReader | None") -> "Iterator[Clip]":
+        """Read queries, passing over those that can't be read or don't suit the task."""
         from lavin_dit.pipeline.clips import load_clip
 
         for query in queries:
             try:
-                yield load_clip(query, max_pixels=int(self.max_megapixels * 1e6))
+                clip = load_clip(query, max_pixels=int(self.max_megapixels * 1e6))
+                if reader is not None:
+                    reader.check(clip)
             except (ValueError, OSError) as error:
                 self._failures.append(str(error))
                 print(f"lavin: skipped: {error}", file=sys.stderr)
+                continue
+            self._asked[clip.name] = clip
+            yield clip

@@ -29,20 +29,24 @@ def check_sheet_path(path: Path) -> None:
     check_writable(path.parent)
 
 
-def save_sheet(path: Path, strips: "Sequence[Strip]") -> None:
+def save_sheet(path: Path, strips: "Sequence[Strip]", *, max_width_px: int | None = None) -> None:
     """Write strips as a picture, or as a film in which clips run.
 
     Args:
         path: A path that ``check_sheet_path`` let pass.
         strips: What to draw.
+        max_width_px: Width from which a new line is begun; the sheets' usual one if None.
     """
     from lavin_dit.pipeline.clips import Clip, save_clip
-    from lavin_dit.vision.contact_sheet import draw_film, draw_sheet
+    from lavin_dit.vision.contact_sheet import MAX_WIDTH_PX, draw_film, draw_sheet
 
+    width_px = MAX_WIDTH_PX if max_width_px is None else max_width_px
     if path.suffix.lower() == _FILM:
-        clip = Clip(frames=draw_film(strips), frames_per_second=_FRAMES_PER_SECOND)
+        clip = Clip(
+            frames=draw_film(strips, max_width_px=width_px), frames_per_second=_FRAMES_PER_SECOND
+        )
     else:
-        clip = Clip(frames=draw_sheet(strips)[None])
+        clip = Clip(frames=draw_sheet(strips, max_width_px=width_px)[None])
     save_clip(clip, path)
     height, width = clip.frames.shape[1:3]
     rows = "1 row" if len(strips) == 1 else f"{len(strips)} rows"

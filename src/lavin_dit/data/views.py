@@ -17,10 +17,7 @@ from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.contact_sheet import Cell, Strip
 from lavin_dit.vision.geometry import ClipShape, Size, clip_shape
 from lavin_dit.vision.random_scene import random_scene
-from lavin_dit.vision.results.boxes import BoxesResult
-from lavin_dit.vision.results.by_kind import as_result
-from lavin_dit.vision.results.panoptic import PanopticResult
-from lavin_dit.vision.results.result import Result
+from lavin_dit.vision.results.by_kind import as_result, with_class_names
 from lavin_dit.vision.sample import Sample
 from lavin_dit.vision.task import AnyTask, NothingToPaintError
 
@@ -115,7 +112,7 @@ class View:
         """
         pair = task.render(sample, rule=rule, generator=generator)
         picture = degrade(pair.target, generator=generator) if self.degraded else pair.target
-        result = self._named(task.read(picture, rule=rule, key=pair.key))
+        result = with_class_names(task.read(picture, rule=rule, key=pair.key), self.class_names)
         drawn = result.draw(sample.rgb if result.annotation.shape == sample.shape else None)
         return Strip(
             title=f"{sample.name} ({_shape_words(sample.shape)})",
@@ -176,12 +173,6 @@ class View:
             raise UnusableSampleError(sample.name, f"fewer than {self.num_frames} frames")
         start = int(generator.integers(spare + 1))
         return sample.take_frames(start, start + self.num_frames)
-
-    def _named(self, result: Result) -> Result:
-        """A reading with the source's names of its classes."""
-        if isinstance(result, BoxesResult | PanopticResult):
-            return replace(result, class_names=self.class_names)
-        return result
 
 
 def check_kinds_present(task: AnyTask, source: Source) -> None:

@@ -135,3 +135,23 @@ def pairs_from_sources(sources: Sequence[tuple[Source, Source]]) -> list[Context
             )
         )
     return pairs
+
+
+def read_context(
+    context: "str | os.PathLike[str] | Sequence[tuple[Source, Source]]", *, count: int, seed: int
+) -> list[ContextPair]:
+    """Read a context's pairs.
+
+    Args:
+        context: A folder of pairs, or a list of (input, target).
+        count: Pairs taken from a folder that has more; a list is used whole.
+        seed: What they are drawn from.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: As `find_pairs`, `choose_pairs`, `read_pairs` and `pairs_from_sources`.
+        TypeError: If an entry of a list is not a pair.
+    """
+    if isinstance(context, str | os.PathLike):
+        return read_pairs(choose_pairs(find_pairs(context), count=count, seed=seed))
+    return pairs_from_sources(context)

@@ -130,6 +130,20 @@ def fit_frames(
     return np.pad(frames, margins, mode="edge")
 
 
+def cut_margins(
+    frames: Float[Tensor, "t 3 y x"], placement: Placement
+) -> Float[Tensor, "t 3 y2 x2"]:
+    """Cut off what is not the query's; still at the working size.
+
+    Args:
+        frames: Pictures of the canvas' size, values around [0, 1].
+        placement: Where the query lay.
+    """
+    rows = slice(placement.top, placement.top + placement.height)
+    cols = slice(placement.left, placement.left + placement.width)
+    return frames[:, :, rows, cols].float()
+
+
 def unfit_frames(
     frames: Float[Tensor, "t 3 y x"], placement: Placement
 ) -> Float[Tensor, "t 3 h w"]:
@@ -139,9 +153,7 @@ def unfit_frames(
         frames: Pictures of the canvas' size, values around [0, 1].
         placement: Where the query lay.
     """
-    rows = slice(placement.top, placement.top + placement.height)
-    cols = slice(placement.left, placement.left + placement.width)
-    inside = frames[:, :, rows, cols].float()
+    inside = cut_margins(frames, placement)
     size = (placement.source_height, placement.source_width)
     if inside.shape[2:] != size:
         inside = interpolate(inside, size=size, mode="bicubic", antialias=True)
@@ -162,8 +174,8 @@ def from_network(clip: Float[Tensor, "3 t h w"]) -> Float[Tensor, "t 3 h w"]:
 
 
 def to_bytes(frames: Float[Tensor, "t 3 h w"]) -> UInt8[np.ndarray, "t h w 3"]:
-    """Round frames in [0, 1] to 8 bits."""
-    pixels = rearrange(frames * 255, "t c h w -> t h w c").round().to(torch.uint8)
+    """Round frames to 8 bits; values outside [0, 1] are clamped."""
+    pixels = rearrange(frames.clamp(0.0, 1.0) * 255, "t c h w -> t h w c").round().to(torch.uint8)
     return pixels.cpu().numpy()
 
 

@@ -2,33 +2,39 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, Union, overload
 
 import torch
-from tqdm import tqdm
 
 from lavin_dit.jdit.model import JDiT
-from lavin_dit.jdit.presets import JDIT_PRESETS
+from lavin_dit.pipeline.batching import batches, progress_bar
 from lavin_dit.pipeline.clips import Clip, Source, load_clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.context import (
     ContextPair,
-    choose_pairs,
-    find_pairs,
     pairs_from_sources,
-    read_pairs,
+    read_context,
 )
 from lavin_dit.pipeline.context_compiler import check_task, compile_pairs
 from lavin_dit.pipeline.devices import Offload, default_dtype, resolve_device
-from lavin_dit.pipeline.fitting import Fit, canvas_for, from_network, place, unfit_frames
+from lavin_dit.pipeline.fitting import (
+    Canvas,
+    Fit,
+    canvas_for,
+    cut_margins,
+    from_network,
+    place,
+    unfit_frames,
+)
+from lavin_dit.pipeline.fresh import fresh_networks
 from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.pipeline.sampling import SamplingSettings
 from lavin_dit.pipeline.seeds import check_seed, derived_seed
+from lavin_dit.pipeline.task_contexts import TaskContexts
 from lavin_dit.st_vae.autoencoder import STVAE
-from lavin_dit.st_vae.presets import ST_VAE_PRESETS
+from lavin_dit.vision.task import AnyTask
 from lavin_dit.weights.checkpoint import load_checkpoint, save_checkpoint
 from lavin_dit.weights.defaults import RELEASED_DEFAULTS, PipelineDefaults
 from lavin_dit.weights.locate import locate
@@ -81,6 +87,7 @@ class LavinDiTPipeline:
             offload=offload,
             posterior=defaults.posterior,
         )
+        self._contexts = TaskContexts()
 
     @classmethod
     def from_pretrained(
@@ -94,8 +101,9 @@ class LavinDiTPipeline:
         """Load a saved pipeline.
 
         Args:
-            name: A folder that `save_pretrained` or ``lavin convert`` wrote, or the name of a
-                repository on the Hugging Face hub (needs the ``hub`` extra).
+            name: ``nano`` for the pipeline that ships with the package, a folder that
+                `save_pretrained` or ``lavin convert`` wrote, or the name of a repository on the
+                Hugging Face hub (needs the ``hub`` extra).
             device: As in the class.
             dtype: As in the class.
             offload: As in the class.
@@ -131,8 +139,8 @@ class LavinDiTPipeline:
         """Build an untrained pipeline of a stated size, to train, measure or look at.
 
         Args:
-            jdit: Name in `JDIT_PRESETS`.
-            st_vae: Name in `ST_VAE_PRESETS`.
+            jdit: Name in ``JDIT_PRESETS``.
+            st_vae: Name in ``ST_VAE_PRESETS``.
             seed: What the weights are drawn from.
             device: As in the class.
             dtype: As in the class.
@@ -140,16 +148,7 @@ class LavinDiTPipeline:
         Raises:
             ValueError: If a name is unknown.
         """
-        for kind, name, presets in (
-            ("J-DiT", jdit, JDIT_PRESETS),
-            ("ST-VAE", st_vae, ST_VAE_PRESETS),
-        ):
-            if name not in presets:
-                raise ValueError(f"unknown {kind} preset {name!r}; there are {', '.join(presets)}")
-        generator = torch.Generator().manual_seed(seed)
-        autoencoder, network = STVAE(ST_VAE_PRESETS[st_vae]), JDiT(JDIT_PRESETS[jdit])
-        autoencoder.reset_parameters(generator)
-        network.reset_parameters(generator)
+        autoencoder, network = fresh_networks(jdit, st_vae=st_vae, seed=seed)
         return cls(
             st_vae=autoencoder,
             jdit=network,
@@ -240,7 +239,7 @@ class LavinDiTPipeline:
 
         Args:
             query: An image or clip: a path, a PIL image, an array or a `Clip`; or a list of them.
-            **settings: Those of `stream`; ``context`` is required.
+            **settings: Those of `stream`; ``task`` or ``context`` is required.
 
         Returns:
             One prediction, or a list in the queries' order.
@@ -256,7 +255,8 @@ class LavinDiTPipeline:
         self,
         queries: Iterable[Source],
         *,
-        context: Context,
+        context: Context | None = None,
+        task: str | AnyTask | None = None,
         num_context_pairs: int | None = None,
         height: int | None = None,
         width: int | None = None,
@@ -275,8 +275,12 @@ class LavinDiTPipeline:
             queries: Read one batch at a time. Neighbours with the same number of frames share a
                 batch.
             context: What defines the task: a folder of ``<id>_input``/``<id>_target`` files, a list
-                of (input, target) pairs, or a compiled task or its file.
-            num_context_pairs: Pairs taken from a folder that has more, drawn by the seed.
+                of (input, target) pairs, or a compiled task or its file. The examples of ``task``
+                that ship with the package if None.
+            task: A task or its name, such as ``depth_estimation``: what is painted is read as that
+                task's annotation. Queries are cut as the task takes them (see `TaskReader`).
+            num_context_pairs: Pairs taken from a folder that has more, drawn by the seed; or the
+                first so many of the task's examples.
             height: Working height in pixels, rounded up to a multiple of 16.
             width: Working width, likewise.
             fit: ``pad`` (the default) keeps the aspect of pictures; ``stretch`` fills the canvas.
@@ -303,31 +307,38 @@ class LavinDiTPipeline:
             guidance_scale=defaults.guidance_scale if guidance_scale is None else guidance_scale,
             solver=defaults.solver if solver is None else solver,
         )
-        task = self.compile_context(
+        canvas = self._canvas(height, width)
+        reader = None if task is None else self._contexts.reader(task, context, canvas=canvas)
+        compiled = self.compile_context(
             context,
+            task=task,
             num_context_pairs=num_context_pairs,
             height=height,
             width=width,
             fit=fit,
             seed=seed,
         )
-        clips = (load_clip(query) for query in queries)
-        for _, neighbours in groupby(clips, key=lambda clip: clip.num_frames):
-            for batch in _batches(neighbours, batch_size):
-                with _progress(batch, settings, show=progress) as bar:
+
+        def predict(clips: Iterable[Clip]) -> Iterator[Prediction]:
+            for batch in batches(clips, batch_size):
+                with progress_bar(batch, num_steps=settings.num_steps, show=progress) as bar:
                     yield from self._predict(
                         batch,
-                        task,
+                        compiled,
                         settings=settings,
                         seed=seed,
                         decode=output_type == "pixels",
                         on_step=bar.update,
                     )
 
-    def compile_context(
+        clips = (load_clip(query) for query in queries)
+        yield from predict(clips) if reader is None else reader.stream(clips, predict=predict)
+
+    def compile_context(  # noqa: PLR0913 - as in stream
         self,
-        context: Context,
+        context: Context | None = None,
         *,
+        task: str | AnyTask | None = None,
         num_context_pairs: int | None = None,
         height: int | None = None,
         width: int | None = None,
@@ -338,6 +349,7 @@ class LavinDiTPipeline:
 
         Args:
             context: As in `stream`. A compiled task is checked and returned.
+            task: As in `stream`. Its examples are compiled once and remembered.
             num_context_pairs: As in `stream`.
             height: As in `stream`.
             width: As in `stream`.
@@ -347,31 +359,38 @@ class LavinDiTPipeline:
         Raises:
             ValueError: If pairs can't be read, a compiled task belongs to another model, or a
                 setting contradicts it.
-            FileNotFoundError: If a path leads nowhere.
+            FileNotFoundError: If a path leads nowhere, or there are no examples of the task.
         """
         check_seed(seed)
-        is_path = isinstance(context, str | os.PathLike)
-        if num_context_pairs is not None and not (is_path and Path(context).is_dir()):
+        count = self.defaults.num_context_pairs if num_context_pairs is None else num_context_pairs
+        if context is None:
+            if task is None:
+                raise ValueError("nothing says what to do: give a task, a context, or both")
+            canvas = self._canvas(height, width)
+            return self._contexts.compiled(
+                self.networks, task, canvas=canvas, fit=fit or "pad", count=count, seed=seed
+            )
+        folder = Path(context) if isinstance(context, str | os.PathLike) else None
+        if folder is not None and folder.is_file():
+            folder, context = None, CompiledTask.load(folder)
+        if num_context_pairs is not None and folder is None:
             raise ValueError(
                 "num_context_pairs draws from a folder of pairs; a list or a compiled task is used "
                 "whole, so leave it out"
             )
-        if is_path and Path(context).is_file():
-            context = CompiledTask.load(context)
         if isinstance(context, CompiledTask):
             check_task(self.networks, context, height=height, width=width, fit=fit)
             return context
-        if isinstance(context, str | os.PathLike):
-            count = num_context_pairs
-            count = self.defaults.num_context_pairs if count is None else count
-            pairs = read_pairs(choose_pairs(find_pairs(context), count=count, seed=seed))
-        else:
-            pairs = pairs_from_sources(context)
-        canvas = canvas_for(
+        pairs = read_context(context, count=count, seed=seed)
+        canvas = self._canvas(height, width)
+        return compile_pairs(self.networks, pairs, canvas=canvas, fit=fit or "pad", seed=seed)
+
+    def _canvas(self, height: int | None, width: int | None) -> Canvas:
+        """The working size of a call."""
+        return canvas_for(
             self.defaults.height if height is None else height,
             self.defaults.width if width is None else width,
         )
-        return compile_pairs(self.networks, pairs, canvas=canvas, fit=fit or "pad", seed=seed)
 
     def append_pair(
         self, task: CompiledTask, pair: tuple[Source, Source], *, name: str, seed: int = 0
@@ -419,31 +438,16 @@ class LavinDiTPipeline:
             on_step=on_step,
         )
         for clip, placement, latent in zip(clips, placements, latents, strict=True):
-            pixels = None
+            pixels = inside = None
             if decode:
                 frames = from_network(self.networks.decode(latent[None])[0])[:num_frames]
-                pixels = unfit_frames(frames, placement)
+                pixels, inside = unfit_frames(frames, placement), cut_margins(frames, placement)
             yield Prediction(
                 name=clip.name,
                 pixels=pixels,
+                working_pixels=inside,
                 latent=latent,
                 frames_per_second=clip.frames_per_second,
                 seed=seed,
                 pair_names=task.pair_names,
             )
-
-
-def _batches(clips: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
-    batch: list[Clip] = []
-    for clip in clips:
-        batch.append(clip)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _progress(batch: Sequence[Clip], settings: SamplingSettings, *, show: bool) -> "tqdm[Any]":
-    more = f" and {len(batch) - 1} more" if len(batch) > 1 else ""
-    return tqdm(total=settings.num_steps, desc=f"{batch[0].name}{more}", disable=not show)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from lavin_dit.pipeline.clips import Clip, save_clip
 from lavin_dit.pipeline.fitting import to_bytes
+from lavin_dit.vision.codecs.codec import Annotation
+from lavin_dit.vision.results.result import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,8 @@ class Prediction:
     """The query's name."""
     pixels: Float[Tensor, "t 3 h w"] | None
     """Frames in [0, 1] at the query's own size, float32; None if only the latent was asked for."""
+    working_pixels: Float[Tensor, "t 3 y2 x2"] | None = None
+    """The same as painted: around [0, 1], at the working size without margins."""
     latent: Float[Tensor, "c s y x"]
     """Normalised latent, as sampled."""
     frames_per_second: float | None
@@ -28,6 +32,24 @@ class Prediction:
     """What the noise was drawn from."""
     pair_names: tuple[str, ...]
     """The context pairs used."""
+    result: Result | None = None
+    """What was read from the picture, at the query's own size; None if no task was named."""
+
+    @property
+    def annotation(self) -> Annotation:
+        """What was read from the picture, in the annotation's own units.
+
+        Depth is right up to a scale and a shift, flow up to a scale: see the task.
+
+        Raises:
+            ValueError: If no task was named, or only the latent was asked for.
+        """
+        if self.result is None:
+            raise ValueError(
+                "the prediction was not read: name its task, as in "
+                "pipe(query, task='depth_estimation')"
+            )
+        return self.result.annotation
 
     @property
     def clip(self) -> Clip:

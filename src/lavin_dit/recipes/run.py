@@ -13,7 +13,7 @@ from lavin_dit.recipes.jdit_run import jdit_training
 from lavin_dit.recipes.st_vae import STVAERecipe
 from lavin_dit.recipes.st_vae_run import st_vae_training
 from lavin_dit.training.loop import Training
-from lavin_dit.training.processes import Processes, joined_processes
+from lavin_dit.training.processes import joined_processes
 from lavin_dit.training.run_folder import describe_session, read_sessions, record_session
 from lavin_dit.weights.config import config_to_json
 

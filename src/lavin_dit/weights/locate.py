@@ -5,17 +5,25 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+NANO = "nano"
+"""Name of the pipeline that ships with the package."""
+
+_NANO_FOLDER = Path(__file__).parent / NANO
+
 
 def locate(name: str | os.PathLike[str]) -> Path:
     """Find a saved pipeline's folder, fetching it from the Hugging Face hub if need be.
 
     Args:
-        name: A folder, or ``owner/repository`` on the hub.
+        name: ``nano`` for the pipeline that ships with the package, a folder, or
+            ``owner/repository`` on the hub. A folder of that name is ``./nano``.
 
     Raises:
         FileNotFoundError: If there is no such folder and the name is no repository, or the hub or
             its client can't be reached.
     """
+    if name == NANO:
+        return _locate_nano()
     path = Path(name)
     if path.is_dir():
         return path
@@ -38,3 +46,17 @@ def locate(name: str | os.PathLike[str]) -> Path:
         raise FileNotFoundError(
             f"no folder {text}, and the Hugging Face hub does not give it ({reason})"
         ) from error
+
+
+def _locate_nano() -> Path:
+    """The folder of the pipeline that ships with the package.
+
+    Raises:
+        FileNotFoundError: If this installation has none.
+    """
+    if not (_NANO_FOLDER / "pipeline.json").is_file():
+        raise FileNotFoundError(
+            f"the nano's weights are not part of this installation: there is no pipeline in "
+            f"{_NANO_FOLDER}; install a release of lavin-dit, or name another model's folder"
+        )
+    return _NANO_FOLDER

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 from jaxtyping import Float64, UInt8
-from scipy.ndimage import correlate1d
 
 from lavin_dit.evaluation.metrics.state import Quotients, sample_means
 
@@ -85,6 +84,8 @@ def ssim(one: Float64[np.ndarray, "h w c"], other: Float64[np.ndarray, "h w c"])
 
 def _smooth(picture: Float64[np.ndarray, "h w c"]) -> Float64[np.ndarray, "h w c"]:
     """Weighted mean around each pixel."""
+    from scipy.ndimage import correlate1d  # of the extra "eval"; PSNR needs none
+
     offsets = np.arange(-_SSIM_RADIUS_PX, _SSIM_RADIUS_PX + 1)
     weights = np.exp(-(offsets**2) / (2 * _SSIM_SIGMA_PX**2))
     weights /= weights.sum()

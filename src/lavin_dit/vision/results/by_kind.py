@@ -1,6 +1,7 @@
 """Annotations of a source as results, so that they can be drawn and saved like what is read."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lavin_dit.vision.codecs.boxes import Boxes
 from lavin_dit.vision.codecs.codec import Annotation
@@ -64,3 +65,15 @@ def as_result(  # noqa: C901 - one line per kind
             return PictureResult(annotation=annotation)
         case _:
             raise TypeError(f"{type(annotation).__name__} has no result; see vision/results")
+
+
+def with_class_names(result: Result, class_names: Mapping[int, str]) -> Result:
+    """A reading with the names of its classes; what has no classes stays as it is.
+
+    Args:
+        result: What was read.
+        class_names: Names of classes, where known.
+    """
+    if isinstance(result, BoxesResult | PanopticResult):
+        return replace(result, class_names=class_names)
+    return result

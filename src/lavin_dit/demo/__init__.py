@@ -1,0 +1,1 @@
+"""What ``lavin demo`` shows: every task on packaged examples that training never saw."""

@@ -1,0 +1,106 @@
+"""Showing one task: what the model and two baselines make of its packaged queries."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+from lavin_dit.demo.headlines import headline_of
+from lavin_dit.evaluation.metrics.state import merge_all
+from lavin_dit.evaluation.predictors.baselines import CopyContext, MeanContext
+from lavin_dit.evaluation.question import Predictor, Question
+from lavin_dit.pipeline.clips import Clip
+from lavin_dit.pipeline.example_sets import Example, ExampleSet
+from lavin_dit.pipeline.pipeline import LavinDiTPipeline
+from lavin_dit.vision.codecs.codec import Annotation
+
+MODEL, COPY, MEAN = "model", "copy", "mean"
+BASELINES: Mapping[str, Predictor] = {COPY: CopyContext(), MEAN: MeanContext()}
+"""What the model must beat: the most similar example's target, and the mean of the targets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Showing:
+    """What was made of a task's queries.
+
+    Attributes:
+        examples: The task's examples.
+        context: Those that the model and the baselines were shown.
+        answers: What the model painted, for each query.
+        measure: Name of the score.
+        scores: The score of the model and of each baseline; none where it can't be computed.
+        missing: Package without which it can't be computed; None if nothing is missing.
+    """
+
+    examples: ExampleSet
+    context: tuple[Example, ...]
+    answers: tuple[UInt8[np.ndarray, "t h w 3"], ...]
+    measure: str
+    scores: Mapping[str, float]
+    missing: str | None
+
+
+def show(pipeline: LavinDiTPipeline, examples: ExampleSet, *, num_steps: int) -> Showing:
+    """Predict a task's queries in one batch, and score them.
+
+    Args:
+        pipeline: The model.
+        examples: The task's examples.
+        num_steps: Sampling steps.
+    """
+    queries = [
+        Clip(frames=query.input, name=f"{examples.task.name} {query.name}")
+        for query in examples.queries
+    ]
+    predictions = pipeline(
+        queries,
+        task=examples.task,
+        num_steps=num_steps,
+        batch_size=len(queries),
+        progress=False,
+    )
+    context = examples.context[: pipeline.defaults.num_context_pairs]
+    readings = {MODEL: [prediction.annotation for prediction in predictions]}
+    questions = [_question(context, query) for query in examples.queries]
+    for name, baseline in BASELINES.items():
+        painted = baseline.predict(questions)
+        readings[name] = [examples.task.read(one, rule=examples.rule).annotation for one in painted]
+    truths = [
+        examples.task.read(query.target, rule=examples.rule, key=query.key).annotation
+        for query in examples.queries
+    ]
+    measure = headline_of(truths[0]).measure
+    missing, scores = None, {}
+    try:
+        scores = {name: _score(own, truths) for name, own in readings.items()}
+    except ModuleNotFoundError as error:
+        missing = error.name
+    return Showing(
+        examples=examples,
+        context=context,
+        answers=tuple(prediction.clip.frames for prediction in predictions),
+        measure=measure,
+        scores=scores,
+        missing=missing,
+    )
+
+
+def _question(context: Sequence[Example], query: Example) -> Question:
+    """What a baseline may see."""
+    return Question(
+        inputs=tuple(example.input for example in context),
+        targets=tuple(example.target for example in context),
+        query=query.input,
+    )
+
+
+def _score(readings: Sequence[Annotation], truths: Sequence[Annotation]) -> float:
+    """The number of some readings.
+
+    Raises:
+        ModuleNotFoundError: If it needs a package that is not installed.
+    """
+    headline = headline_of(truths[0])
+    states = [headline.score(own, truth) for own, truth in zip(readings, truths, strict=True)]
+    return merge_all(states).scores()[headline.measure]

@@ -1,0 +1,132 @@
+"""``lavin demo``, and ``lavin predict`` with a task's name, with tiny random networks."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lavin_dit.cli.main import main
+from lavin_dit.demo import headlines
+from lavin_dit.pipeline.clips import Clip, load_clip, save_clip
+from lavin_dit.weights import locate
+from pictures import picture
+from random_networks import random_pipeline
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return random_pipeline("causal").save_pretrained(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "my.jpg"
+    Image.fromarray(picture(30, 41, seed=1)).save(path)
+    return path
+
+
+def run(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+def test_the_demo_draws_a_sheet_and_a_film_and_tells_scores(model, tmp_path, capsys):
+    out = tmp_path / "demo.png"
+    tasks = ["edge_detection", "frame_prediction", "foreground_segmentation"]
+    assert run("demo", "--model", model, "-o", out, "--task", *tasks) == 0
+    told = capsys.readouterr().out
+    table = told.splitlines()
+    assert table[1].startswith("edge_detection  ")
+    assert table[2].startswith("foreground_segmentation (never trained)")
+    assert table[3].startswith("frame_prediction ")
+    assert all(len(line.split()) > 5 for line in table[1:4])
+    assert "3 tasks, 2 sampling steps" in told
+    sheet = load_clip(out)
+    assert sheet.size[1] > 1000
+    assert load_clip(tmp_path / "demo.mp4").num_frames == 13
+
+
+def test_a_score_that_needs_a_package_says_so(model, tmp_path, capsys, monkeypatch):
+    def without(*_):
+        raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
+
+    monkeypatch.setitem(headlines._HEADLINES, headlines.Edges, _headline(without))
+    out = tmp_path / "demo.png"
+    assert run("demo", "--model", model, "-o", out, "--task", "edge_detection") == 0
+    assert "needs scipy: pip install 'lavin-dit[eval]'" in capsys.readouterr().out
+    assert out.exists()
+
+
+def _headline(score):
+    return headlines.Headline(measure="f1_1px", score=score)
+
+
+def test_a_query_of_ones_own(model, photo, tmp_path, capsys):
+    out = tmp_path / "own.png"
+    words = ["--model", model, "-o", out, "--query", photo]
+    assert run("demo", *words, "--task", "pose_estimation") == 0
+    assert load_clip(out).size[1] > 500
+    assert run("demo", *words) == 2
+    assert "needs one --task" in capsys.readouterr().err
+    assert run("demo", *words, "--task", "video_depth") == 2
+    assert "my.jpg: video_depth takes clips" in capsys.readouterr().err
+
+
+def test_predict_a_task_by_name_saves_numbers_beside_the_picture(model, photo, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["predict", photo, "--task", "depth_estimation", "--model", model, "-o", out]
+    assert run(*words) == 0
+    names = {"my.png", "my.drawn.png", "my.depth.npy", "my.depth.png", "my.depth.json"}
+    assert {path.name for path in out.iterdir()} == names
+    assert np.load(out / "my.depth.npy").shape == (30, 41)
+    assert json.loads((out / "my.depth.json").read_text())["unit"] == "relative"
+    assert load_clip(out / "my.drawn.png").size == load_clip(out / "my.png").size == (30, 41)
+    capsys.readouterr()
+    assert run(*words) == 0
+    assert "1 of 1 are already in" in capsys.readouterr().err
+
+
+def test_predict_with_context_and_task(model, photo, pairs_folder, tmp_path):
+    out = tmp_path / "out"
+    words = ["--context", pairs_folder, "--model", model, "-o", out]
+    assert run("predict", photo, "--task", "object_detection", *words) == 0
+    assert {path.name for path in out.iterdir()} == {"my.png", "my.drawn.png", "my.boxes.json"}
+
+
+def test_predict_photos_and_clips_of_one_folder(model, photo, tmp_path, capsys):
+    folder, out = tmp_path / "both", tmp_path / "out"
+    folder.mkdir()
+    photo.rename(folder / photo.name)
+    frames = np.stack([picture(32, 48, seed=seed) for seed in range(3)])
+    save_clip(Clip(frames=frames, frames_per_second=8.0), folder / "walk.mp4")
+    status = run("predict", folder, "--task", "video_depth", "--model", model, "-o", out)
+    assert status == 1  # the photo is no clip
+    assert "skipped: my.jpg: video_depth takes clips" in capsys.readouterr().err
+    assert load_clip(out / "walk.mp4").num_frames == 3
+    assert np.load(out / "walk.depth.npy").shape == (3, 32, 48)
+    assert run("predict", folder, "--task", "inpainting", "--model", model, "-o", out) == 0
+    assert (out / "my.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "name a task with --task"),
+        (["--task", "nonsense"], "there is no task 'nonsense'; there are colorization, "),
+    ],
+)
+def test_what_predict_must_be_told(words, message, model, photo, tmp_path, capsys):
+    assert run("predict", photo, *words, "--model", model, "-o", tmp_path / "out") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_nano_is_the_default_and_missing_it_is_told(photo, tmp_path, capsys, monkeypatch):
+    nano = tmp_path / "nano"
+    monkeypatch.setattr(locate, "_NANO_FOLDER", nano)
+    words = ["predict", photo, "--task", "edge_detection", "-o", tmp_path / "out"]
+    assert run(*words) == 2
+    assert "nano's weights are not part of this installation" in capsys.readouterr().err
+    random_pipeline("causal").save_pretrained(nano)
+    assert run(*words) == 0
+    assert (tmp_path / "out" / "my.edges.png").exists()

@@ -1,0 +1,139 @@
+"""Tasks by name: queries are cut as a task takes them, and answers are put together and read."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lavin_dit.pipeline.clips import Clip
+from lavin_dit.pipeline.prediction import Prediction
+from lavin_dit.pipeline.task_reader import TaskReader
+from lavin_dit.vision.codecs.boxes import Boxes
+from lavin_dit.vision.codecs.depth import Depth
+from lavin_dit.vision.task import find_task
+from pictures import picture
+from random_networks import random_pipeline
+
+QUIET = {"progress": False}
+
+
+def clip_of(num_frames: int, height: int = 18, width: int = 26) -> Clip:
+    """Frames that tell their number: all pixels of frame i have level i."""
+    frames = np.arange(num_frames, dtype=np.uint8)[:, None, None, None]
+    return Clip(frames=np.broadcast_to(frames, (num_frames, height, width, 3)).copy(), name="walk")
+
+
+def echo(clips):
+    """Answers each clip with itself, as a perfect network of a copying task would."""
+    for clip in clips:
+        pixels = torch.from_numpy(clip.frames.astype(np.float32) / 255).permute(0, 3, 1, 2)
+        yield Prediction(
+            name=clip.name,
+            pixels=pixels,
+            working_pixels=pixels,
+            latent=torch.zeros(16, 1 + (clip.num_frames - 1) // 4, 2, 3),
+            frames_per_second=None,
+            seed=0,
+            pair_names=(),
+        )
+
+
+@pytest.mark.parametrize("num_frames", [2, 5, 13, 14, 25, 26, 40])
+@pytest.mark.parametrize("name", ["video_depth", "depth_estimation"])
+def test_pieces_put_together_are_the_clip(name, num_frames):
+    clip = clip_of(num_frames)
+    reader = TaskReader(task=find_task(name))
+    assert {piece.num_frames for piece in reader.pieces(clip)} == {reader.task.num_input_frames}
+    (answer,) = reader.stream([clip], predict=echo)
+    np.testing.assert_array_equal(answer.clip.frames, clip.frames)
+    assert answer.annotation.shape.num_frames == num_frames
+
+
+def test_no_piece_is_computed_in_vain():
+    reader = TaskReader(task=find_task("video_depth"))
+    counts = [len(reader.pieces(clip_of(n))) for n in (2, 13, 14, 25, 26)]
+    assert counts == [1, 1, 2, 2, 3]
+
+
+def test_flow_of_a_frame_that_two_pieces_share_is_the_later_ones():
+    reader = TaskReader(task=find_task("optical_flow"))
+
+    def number_pieces(clips):
+        for number, prediction in enumerate(echo(clips)):
+            pixels = torch.full_like(prediction.pixels, number / 10)
+            yield replace(prediction, pixels=pixels, working_pixels=pixels)
+
+    (answer,) = reader.stream([clip_of(25)], predict=number_pieces)
+    assert answer.pixels[:, 0, 0, 0].tolist() == pytest.approx([0.0] * 12 + [0.1] * 13)
+
+
+def test_a_continuing_task_takes_the_end():
+    reader = TaskReader(task=find_task("frame_prediction"))
+    (piece,) = reader.pieces(clip_of(7))
+    assert piece.frames[:, 0, 0, 0].tolist() == [6]
+
+
+def test_several_queries_keep_their_order_and_sizes():
+    reader = TaskReader(task=find_task("video_depth"))
+    clips = [clip_of(20), clip_of(3), clip_of(13)]
+    answers = list(reader.stream(clips, predict=echo))
+    assert [answer.clip.num_frames for answer in answers] == [20, 3, 13]
+
+
+def test_a_clip_task_on_a_photo_says_what_there_is():
+    reader = TaskReader(task=find_task("optical_flow"))
+    with pytest.raises(ValueError, match=r"walk: optical_flow takes clips .* depth_estimation"):
+        reader.pieces(clip_of(1))
+
+
+@pytest.mark.parametrize("setting", ["joint", "causal"])
+def test_a_photo_and_a_name_are_enough(setting):
+    pipe = random_pipeline(setting)
+    photo = picture(37, 61, seed=3)
+    found = pipe(photo, task="depth_estimation", **QUIET)
+    assert found.image.size == (61, 37)
+    assert isinstance(found.annotation, Depth)
+    assert found.annotation.metres.shape == (1, 37, 61)
+    assert found.result.metric is False
+    boxes = pipe(photo, task="object_detection", **QUIET).annotation
+    assert isinstance(boxes, Boxes)
+    assert (boxes.size.height, boxes.size.width) == (37, 61)
+
+
+def test_a_list_of_queries_and_tasks_as_records():
+    pipe = random_pipeline("causal")
+    photos = [picture(20, 30, seed=seed) for seed in range(3)]
+    answers = pipe(photos, task=find_task("edge_detection"), batch_size=2, **QUIET)
+    alone = pipe(photos[2], task="edge_detection", **QUIET)
+    torch.testing.assert_close(answers[2].pixels, alone.pixels, atol=1e-5, rtol=0)
+
+
+def test_examples_are_compiled_once(monkeypatch):
+    pipe = random_pipeline("causal")
+    first = pipe.compile_context(task="inpainting")
+    assert first.pair_names == ("pair_1", "pair_2", "pair_3")
+    assert pipe.compile_context(task="inpainting") is first
+    assert pipe.compile_context(task="inpainting", num_context_pairs=2).num_pairs == 2
+    assert pipe.compile_context(task="inpainting", height=16, width=16) is not first
+
+
+def test_a_context_with_a_task_is_read_as_that_task(pairs_folder):
+    pipe = random_pipeline("causal")
+    photo = picture(37, 61, seed=3)
+    shown = pipe(photo, context=pairs_folder, **QUIET)
+    read = pipe(photo, context=pairs_folder, task="depth_estimation", **QUIET)
+    torch.testing.assert_close(shown.pixels, read.pixels)
+    assert isinstance(read.annotation, Depth)
+    with pytest.raises(ValueError, match="name its task"):
+        _ = shown.annotation
+
+
+def test_what_is_missing_or_unknown():
+    pipe = random_pipeline("causal")
+    with pytest.raises(ValueError, match="give a task, a context, or both"):
+        pipe(picture(20, 30, seed=0), **QUIET)
+    with pytest.raises(ValueError, match="there is no task 'nonsense'; there are"):
+        pipe(picture(20, 30, seed=0), task="nonsense", **QUIET)
+    with pytest.raises(ValueError, match="num_context_pairs must be at least 1"):
+        pipe(picture(20, 30, seed=0), task="inpainting", num_context_pairs=0, **QUIET)
