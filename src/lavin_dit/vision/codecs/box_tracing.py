@@ -26,7 +26,7 @@ def _grown(mask: Bool[np.ndarray, "h w"], reach: int) -> Bool[np.ndarray, "h w"]
 def _makes_a_box(
     piece: Bool[np.ndarray, "h w"], drawn: Bool[np.ndarray, "h w"], line_px: int
 ) -> bool:
-    """Whether pixels lie on the outline of a rectangle, and lines of any colour are all along it."""
+    """Whether pixels lie on the outline of a rectangle that lines of any colour follow."""
     rows, columns = np.nonzero(piece)
     top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
     aside = np.minimum(

@@ -22,8 +22,8 @@ class DetectionRule:
 
     Attributes:
         classes: Class of the first three colours (``CLASS_LINES``), of the next three, and so on;
-            at most 8. Objects of other classes are not painted. None: objects of all classes are painted, each in a colour
-            chosen by its place.
+            at most 8. Objects of other classes are not painted. None: objects of all classes are
+            painted, each in a colour chosen by its place.
     """
 
     classes: tuple[int, ...] | None
@@ -47,7 +47,8 @@ class ObjectDetection(ImageTask):
     An episode's colours either name classes, those that occur in its context, or only tell
     boxes apart. Invariance: boxes are read up to their order; without a rule of classes and
     without a key they have no class. Where colours name classes, boxes of one class that meet
-    differ in shade; of more than three that all meet, some are read as one. Boxes smaller than a few lines cannot be drawn and are left out.
+    differ in shade; of more than three that all meet, some are read as one. Boxes smaller than a
+    few lines cannot be drawn and are left out.
 
     Attributes:
         by_class: Share of episodes whose colours name classes.
