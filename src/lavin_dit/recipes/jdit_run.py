@@ -1,5 +1,6 @@
 """A J-DiT's run, put together from its recipe."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -42,6 +43,7 @@ from lavin_dit.weights.store import load_model
 _VALIDATION_BATCHES = 4
 _VALIDATION_BATCH_SIZE = 16
 _SHEET_ROWS = 12
+_POLL_S = 5.0
 
 
 def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> Training:
@@ -69,7 +71,10 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
         )
     jdit = starting_jdit(recipe, device=processes.device)
     jdit.gradient_checkpointing = recipe.gradient_checkpointing
-    objective = JDiTObjective(jdit, recipe.loss)
+    sharded = processes.world_size > 1 and recipe.strategy != "ddp"
+    objective = JDiTObjective(
+        jdit, recipe.loss, lockstep=sharded and recipe.draws.condition_dropping > 0
+    )
     if recipe.compile:
         for block in jdit.blocks:
             block.compile()
@@ -173,7 +178,8 @@ def training_batches(
                 workers=data.workers,
                 on_chunk=partial(_move, bar),
             )
-    processes.barrier()
+    while not is_complete(folder, mixture, st_vae):
+        time.sleep(_POLL_S)  # hours may pass, and waiting for a message would give up
     return CachedEpisodes(
         folder,
         batch_size=recipe.batch_size,
