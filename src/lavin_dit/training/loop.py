@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,7 @@ class NonFiniteLossError(RuntimeError):
     """Too many steps in a row had a loss or a gradient that is not finite."""
 
 
+@runtime_checkable
 class Hook(Protocol):
     """What is done with the averaged weights now and then: validation, sheets, exports."""
 

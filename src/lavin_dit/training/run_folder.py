@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -31,14 +31,6 @@ from lavin_dit.pipeline.atomic import written_atomically
 RUN_FILE, METRICS_FILE, EVENTS_FILE = "run.json", "metrics.jsonl", "events.jsonl"
 CHECKPOINTS, SHEETS, EXPORT, TENSORBOARD = "checkpoints", "sheets", "export", "tensorboard"
 _PACKAGES = ("lavin-dit", "torch", "numpy", "safetensors", "numba", "mujoco")
-
-
-class MetricSink(Protocol):
-    """Something that is told the numbers of a step."""
-
-    def __call__(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Take the numbers of one step."""
-        ...
 
 
 def describe_session(recipe: Mapping[str, Any], *, device: str, world_size: int) -> dict[str, Any]:
