@@ -23,8 +23,6 @@ from tiny_training import ALONE, LOOP, OPTIMIZER, NumberBatches, tiny_training
 
 GOLDEN = Path(__file__).parent / "golden" / "loss_curve.json"
 NUM_GOLDEN_STEPS = 20
-FITTED_LOSS = 0.25
-NUM_FITTING_STEPS = 500
 
 
 def curve(folder, context):
@@ -39,7 +37,7 @@ def test_twenty_steps_lose_what_they_always_lost(tmp_path, context):
     assert curve(tmp_path, context) == pytest.approx(golden, rel=1e-4)
 
 
-def fitting(folder):
+def fitting(folder, num_steps):
     """Eight episodes of four tasks, each shown with new noise at every step."""
     jdit = JDiT(
         jdit_config(
@@ -60,7 +58,7 @@ def fitting(folder):
         batches=NumberBatches(batch_size=8, num_episodes=8, draws=draws),
         processes=ALONE,
         config=replace(
-            LOOP, num_steps=NUM_FITTING_STEPS, log_every=10, checkpoint_every=10**6, ema_decay=0.0
+            LOOP, num_steps=num_steps, log_every=10, checkpoint_every=10**6, ema_decay=0.0
         ),
         optimizer_config=replace(OPTIMIZER, lr=3e-3, weight_decay=0.0),
         schedule=ScheduleConfig(warmup_steps=20, decay="cosine", final_share=0.02),
@@ -68,11 +66,14 @@ def fitting(folder):
     )
 
 
-def test_it_fits_eight_episodes_of_four_tasks(tmp_path):
-    fitting(tmp_path).run()
+@pytest.mark.parametrize(
+    ("num_steps", "fitted"), [(150, 1.2), pytest.param(500, 0.4, marks=pytest.mark.slow)]
+)
+def test_it_fits_eight_episodes_of_four_tasks(tmp_path, num_steps, fitted):
+    fitting(tmp_path, num_steps).run()
     losses = [line["total"] for line in read_metrics(tmp_path)]
-    assert losses[0] > 1.0
-    assert sum(losses[-10:]) / 10 < FITTED_LOSS
+    assert losses[0] > 1.8
+    assert sum(losses[-3:]) / 3 < fitted
 
 
 def remake():

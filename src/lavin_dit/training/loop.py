@@ -117,6 +117,11 @@ class Training:
         """The averaged weights."""
         return self._average
 
+    @property
+    def optimizer(self) -> AdamW:
+        """What moves the weights."""
+        return self._optimizer
+
     def resume(self) -> bool:
         """Go on from the newest checkpoint of the folder.
 

@@ -115,7 +115,9 @@ def spread(
     if strategy == "ddp":
         ids = [processes.device.index] if processes.device.type == "cuda" else None
         # Buffers are those of frozen networks, alike everywhere.
-        return DistributedDataParallel(objective, device_ids=ids, broadcast_buffers=False)
+        return DistributedDataParallel(
+            objective, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
+        )
     half = torch.bfloat16 if precision == "bfloat16" else None
     # Inputs stay as they are: timesteps and rotations are float32, and autocast does the rest.
     policy = MixedPrecisionPolicy(
