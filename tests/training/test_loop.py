@@ -1,8 +1,10 @@
 """Laws of the loop: what resuming, adding up, skipping and stopping must not change."""
 
 import json
+import multiprocessing
 import os
 import signal
+import time
 from dataclasses import replace
 
 import pytest
@@ -53,6 +55,23 @@ def test_a_stopped_run_goes_on_to_the_bits_of_one_that_was_not(tmp_path):
     assert steps == list(range(1, LOOP.num_steps + 1))
     same = [line["total"] for line in read_metrics(tmp_path / "parts")]
     assert same == [line["total"] for line in read_metrics(tmp_path / "whole")]
+
+
+def test_sigterm_from_outside_saves_and_leaves(tmp_path):
+    endless = tiny_training(tmp_path, num_steps=10**6, checkpoint_every=10**6)
+    process = multiprocessing.get_context("fork").Process(target=endless.run)
+    process.start()
+    while len(read_metrics(tmp_path)) < 2:
+        assert process.is_alive()
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(60)
+    assert process.exitcode == 0
+    (end,) = events(tmp_path, "end")
+    assert end["reason"] == "SIGTERM"
+    again = tiny_training(tmp_path)
+    assert again.resume()
+    assert again.step == end["step"] == read_metrics(tmp_path)[-1]["step"]
 
 
 def test_metrics_of_steps_that_are_taken_again_are_not_doubled(tmp_path, monkeypatch):

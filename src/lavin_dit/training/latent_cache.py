@@ -166,7 +166,10 @@ class CachedEpisodes:
                 f"{index['max_pairs']}, the pairs of the episodes in {folder}"
             )
         self._entries = [
-            CachedEntry(**{**entry, "shape": tuple(entry["shape"])}) for entry in index["entries"]
+            CachedEntry(
+                **{**entry, "shape": tuple(entry["shape"]), "chunks": tuple(entry["chunks"])}
+            )
+            for entry in index["entries"]
         ]
         self._identity = index["identity"]
         self._folder = folder
