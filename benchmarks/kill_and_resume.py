@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ from lavin_dit.training.jdit_objective import JDiTObjective
 from lavin_dit.training.latent_cache import CachedEpisodes, build_latent_cache
 from lavin_dit.training.loop import Training
 from lavin_dit.training.processes import Processes
-from lavin_dit.training.run_folder import read_metrics
+from lavin_dit.training.run_folder import EVENTS_FILE, read_metrics
 from lavin_dit.vision.codecs.depth import Depth
 from lavin_dit.vision.geometry import ClipShape, Size
 from lavin_dit.vision.random_scene import random_scene
@@ -203,9 +203,10 @@ def measure(kind: str, arguments: Namespace, folder: Path) -> dict:
     places: list[str] = []
     for run in runs_in(folder, kind):
         while not (run / DIGEST).is_file():
+            sessions = num_sessions(run)
             process = started(run, kind, latents, steps)
             if kills < arguments.kills:
-                process.join(random.uniform(0.0, 2.0 * whole_s / arguments.kills_a_run))
+                wait_a_while(process, run, sessions=sessions, step_s=whole_s / steps)
             if kills < arguments.kills and process.pid is not None and process.is_alive():
                 os.kill(process.pid, signal.SIGKILL)
                 process.join()
@@ -230,6 +231,28 @@ def measure(kind: str, arguments: Namespace, folder: Path) -> dict:
     }
 
 
+def wait_a_while(
+    process: "multiprocessing.context.ForkProcess", run: Path, *, sessions: int, step_s: float
+) -> None:
+    """Wait for some steps, often for none, and a random part of what follows them."""
+    num_steps = random.choice((0, 1, 2, 3, 5, 8))
+    first: int | None = None
+    while process.is_alive():
+        if num_sessions(run) > sessions:  # what an earlier session did is forgotten by then
+            step = len(read_metrics(run))
+            first = step if first is None else first
+            if step >= first + num_steps:
+                break
+        sleep(0.01)
+    process.join(random.uniform(0.0, 3.0 * step_s))
+
+
+def num_sessions(run: Path) -> int:
+    """How often a run was begun or gone on with."""
+    path = run / EVENTS_FILE
+    return path.read_text().count('"begin"') if path.is_file() else 0
+
+
 def runs_in(folder: Path, kind: str) -> Iterator[Path]:
     """Folders of one run after another."""
     number = 0
@@ -250,7 +273,6 @@ def main() -> None:
     """Measure and record."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--kills-a-run", type=int, default=10, help="about how many a run meets")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--batches", nargs="+", default=["cached", "encoded"])
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
