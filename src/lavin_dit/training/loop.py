@@ -174,7 +174,8 @@ class Training:
     def _run(self, log: RunLog | None, request: StopRequest) -> str:
         """Steps, one after another."""
         self._clock_s = perf_counter()
-        peak = peak_flops(self.processes.device) if self.flops_of else 0.0
+        dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float32
+        peak = peak_flops(self.processes.device, dtype=dtype) if self.flops_of else 0.0
         meter = Meter(peak=peak * self.processes.world_size)
         batches = iter(self.batches)
         self._module().train()
