@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 EXIT_STOPPED = 3
 """Exit status of a run that a signal ended: it is whole, and not over."""
 
+EXIT_NOT_FINITE = 1
+"""Exit status of a run that ended because its loss was not finite, step after step."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
@@ -57,7 +60,7 @@ def train(words: Sequence[str]) -> int:
         words: Recipe, and what is to be changed in it.
 
     Returns:
-        Exit status: 0 if the run is over, 3 if a signal ended it.
+        Exit status: 0 if the run is over, 1 if its loss was not finite, 3 if a signal ended it.
 
     Raises:
         ValueError: If there is no such recipe, or its run can't be done.
@@ -75,9 +78,14 @@ def train(words: Sequence[str]) -> int:
         raise ValueError(f"there is no recipe {name!r}; there are {', '.join(recipes)}")
     run, recipe = _parsed(name, recipes[name], changes)
     from lavin_dit.recipes.run import RunOptions, run_recipe
+    from lavin_dit.training.loop import NonFiniteLossError
 
     options = RunOptions(folder=run.run, device=run.device, resume=run.resume, threads=run.threads)
-    reason = run_recipe(recipe, options)
+    try:
+        reason = run_recipe(recipe, options)
+    except NonFiniteLossError as error:
+        print(f"lavin: error: {error}", file=sys.stderr)
+        return EXIT_NOT_FINITE
     print(f"{run.run}: ended by {reason}", file=sys.stderr)
     return 0 if reason in ("steps", "budget") else EXIT_STOPPED
 

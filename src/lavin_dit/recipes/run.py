@@ -81,6 +81,7 @@ def run_recipe(recipe: JDiTRecipe | STVAERecipe, options: RunOptions) -> str:
         build = jdit_training if isinstance(recipe, JDiTRecipe) else st_vae_training
         training: Training = build(recipe, folder=options.folder, processes=processes)  # pyright: ignore[reportArgumentType] - each with its own recipe
         resumed = training.resume()
+        processes.barrier()  # all have read the folder before the first one writes to it
         if processes.is_first:
             session = describe_session(
                 config_to_json(recipe),
