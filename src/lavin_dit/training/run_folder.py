@@ -30,7 +30,7 @@ from lavin_dit.pipeline.atomic import written_atomically
 
 RUN_FILE, METRICS_FILE, EVENTS_FILE = "run.json", "metrics.jsonl", "events.jsonl"
 CHECKPOINTS, SHEETS, EXPORT, TENSORBOARD = "checkpoints", "sheets", "export", "tensorboard"
-_PACKAGES = ("lavin-dit", "torch", "numpy", "safetensors", "numba", "mujoco")
+_PACKAGES = ("lavin-dit", "torch", "numpy", "safetensors", "numba", "mujoco", "peft")
 
 
 def describe_session(recipe: Mapping[str, Any], *, device: str, world_size: int) -> dict[str, Any]:
@@ -82,7 +82,15 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
     A value that was not finite is None.
     """
-    path = folder / METRICS_FILE
+    return _read_lines(folder / METRICS_FILE)
+
+
+def read_events(folder: Path) -> list[dict[str, Any]]:
+    """What was out of the ordinary in a run, in order."""
+    return _read_lines(folder / EVENTS_FILE)
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     lines: list[dict[str, Any]] = []
