@@ -10,7 +10,7 @@ from lavin_dit.demo.headlines import headline_of
 from lavin_dit.evaluation.metrics.state import merge_all
 from lavin_dit.evaluation.predictors.baselines import CopyContext, MeanContext
 from lavin_dit.evaluation.question import Predictor, Question
-from lavin_dit.pipeline.clips import Clip
+from lavin_dit.pipeline.clips import Clip, Source
 from lavin_dit.pipeline.example_sets import Example, ExampleSet
 from lavin_dit.pipeline.pipeline import LavinDiTPipeline
 from lavin_dit.vision.codecs.codec import Annotation
@@ -49,7 +49,7 @@ def show(pipeline: LavinDiTPipeline, examples: ExampleSet, *, num_steps: int) ->
         examples: The task's examples.
         num_steps: Sampling steps.
     """
-    queries = [
+    queries: list[Source] = [
         Clip(frames=query.input, name=f"{examples.task.name} {query.name}")
         for query in examples.queries
     ]
