@@ -18,7 +18,7 @@ from lavin_dit.vision.task import AnyTask
 from lavin_dit.vision.tasks.object_detection import ObjectDetection
 from lavin_dit.vision.tasks.single_object_detection import SingleObjectDetection
 
-NUM_CLASSES = 20
+NUM_CLASSES = 8
 TASKS: dict[str, AnyTask] = {
     "object detection, colours by place": ObjectDetection(by_class=0.0),
     "object detection, colours by class": ObjectDetection(by_class=1.0),

@@ -22,6 +22,7 @@ class SceneSource:
     length: int = 24
     num_frames: int = 1
     height: int = 41
+    things: int = 3
     kinds: tuple = (Depth, Instances)
     unusable: frozenset = frozenset()
     empty: frozenset = frozenset()
@@ -40,7 +41,7 @@ class SceneSource:
         shape = ClipShape(
             num_frames=self.num_frames, height=self.height + index % 3, width=53 - index % 5
         )
-        scene = random_scene(shape, generator=np.random.default_rng(index), num_things=3)
+        scene = random_scene(shape, generator=np.random.default_rng(index), num_things=self.things)
         annotations = tuple(scene[kind] for kind in self.kinds)
         if index in self.empty:
             depth = replace(scene[Depth], valid=np.zeros_like(scene[Depth].valid))

@@ -177,4 +177,4 @@ def test_checkpointing_rests_without_gradients(causal, new_clip):
 def test_nano_size():
     with torch.device("meta"):
         model = STVAE(ST_VAE_PRESETS["nano"])
-    assert sum(parameter.numel() for parameter in model.parameters()) == 3_347_075
+    assert sum(parameter.numel() for parameter in model.parameters()) == 7_413_747

@@ -10,16 +10,18 @@ import tyro
 from lavin_dit.cli.outputs import check_writable, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lavin_dit.evaluation.evaluate import Outcome, Run
     from lavin_dit.evaluation.predictors.pipeline import PipelinePredictor
     from lavin_dit.evaluation.protocol import Protocol
     from lavin_dit.evaluation.scorers import Eye
+    from lavin_dit.evaluation.studies.sweep import Row
     from lavin_dit.vision.codecs.codec import Json
     from lavin_dit.vision.geometry import Size
 
 _BASELINES_SIDE_PX = 64
+_CONFUSED_QUERIES, _CONFUSED_PAIRS = 50, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class Evaluate:
     """Folder that holds photos, cutouts, clips, imagenet, nyuv2 and pascal, as far as needed."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("evaluation")
     """Folder for predictions, scores and the report."""
-    list: bool = False
+    show: Annotated[bool, tyro.conf.arg(name="list")] = False
     """Show the protocols and what each asks, and do nothing else."""
     all_offline: bool = False
     """Run all protocols on what needs no download by hand; those without data are listed."""
@@ -49,6 +51,12 @@ class Evaluate:
     """Queries of each protocol; its own number if not given."""
     num_context_pairs: int | None = None
     """Context pairs of each query, 1 to 8; the protocol's own number if not given."""
+    context_lengths: tuple[int, ...] = ()
+    """Numbers of pairs to compare on the same queries, such as 1 2 4 8: writes context.md and
+    context.json instead of a report."""
+    confusion: bool = False
+    """Show every query with the examples of one task after another: writes confusion.md,
+    confusion.json and confusion.png, and runs no protocol."""
     num_frames: int = 13
     """Frames of clips: 5, 9, 13 and so on."""
     side_px: int | None = None
@@ -66,8 +74,8 @@ class Evaluate:
     score_only: bool = False
     """Score the predictions in the output folder, without the model."""
     perceptual: Path | None = None
-    """Weights of a perceptual network, for LPIPS-like and FID-like scores; `lavin prepare perceptual`
-    fetches some."""
+    """Weights of a perceptual network, for LPIPS-like and FID-like scores; some are fetched by
+    `lavin prepare perceptual`."""
     device: str | None = None
     """cpu, cuda, cuda:1 or mps; the best one of this machine if not given."""
     dtype: Literal["float32", "bfloat16"] | None = None
@@ -77,13 +85,17 @@ class Evaluate:
         """Predict, score and report."""
         from lavin_dit.evaluation.protocol import discover_protocols
 
-        if self.list:
+        if self.show:
             for protocol in discover_protocols().values():
                 print(f"{protocol.name:42s} {protocol.summary}")
             return 0
-        chosen = self._chosen()
         check_writable(self.output)
         predictor = None if self.score_only or self.model is None else self._predictor(self.model)
+        if self.confusion:
+            return self._confuse(predictor)
+        chosen = self._chosen()
+        if self.context_lengths:
+            return self._compare_lengths(chosen, predictor)
         outcomes: list[Outcome] = []
         not_run: dict[str, str] = {}
         run = self._run(predictor)
@@ -109,6 +121,68 @@ class Evaluate:
         if self.protocols:
             return [find_protocol(name) for name in self.protocols]
         return [protocol for protocol in discover_protocols().values() if protocol.is_offline]
+
+    def _compare_lengths(
+        self, protocols: "Sequence[Protocol]", predictor: "PipelinePredictor | None"
+    ) -> int:
+        """The study of context lengths."""
+        from dataclasses import replace
+
+        from lavin_dit.evaluation.library import MissingDataError
+        from lavin_dit.evaluation.studies.sweep import sweep, sweep_table
+        from lavin_dit.vision.results.files import write_atomically, write_json
+
+        run = self._run(predictor)
+        runs = {
+            f"{count} pairs": replace(
+                run,
+                output=self.output / f"pairs-{count}",
+                settings=replace(run.settings, num_pairs=count),
+            )
+            for count in self.context_lengths
+        }
+        rows: list[Row] = []
+        for protocol in protocols:
+            try:
+                rows += sweep(runs, [protocol])
+            except MissingDataError as error:
+                if not self.all_offline:
+                    raise
+                print(f"{protocol.name}: {error}", file=sys.stderr)
+                continue
+            text = sweep_table(rows)
+            write_json(self.output / "context.json", {"rows": [row.as_json() for row in rows]})
+            write_atomically(
+                self.output / "context.md", lambda file, text=text: file.write(text.encode())
+            )
+        print(self.output / "context.md")
+        return 0
+
+    def _confuse(self, predictor: "PipelinePredictor | None") -> int:
+        """The study of swapped contexts."""
+        from lavin_dit.evaluation.studies.confusion import confuse
+        from lavin_dit.vision.contact_sheet import draw_sheet
+        from lavin_dit.vision.results.files import write_atomically, write_json, write_png
+
+        if predictor is None or self.protocols or self.all_offline:
+            raise ValueError("--confusion needs a --model, and takes no protocols")
+        found = confuse(
+            predictor,
+            self._run(predictor).library,
+            num_queries=self.num_queries or _CONFUSED_QUERIES,
+            num_pairs=self.num_context_pairs or _CONFUSED_PAIRS,
+        )
+        text = found.as_markdown()
+        content: dict[str, Json] = {
+            "tasks": list(found.tasks),
+            "counts": found.counts.tolist(),
+            "agreement": found.agreement,
+        }
+        write_json(self.output / "confusion.json", content)
+        write_png(self.output / "confusion.png", draw_sheet(found.strips))
+        path = self.output / "confusion.md"
+        print(write_atomically(path, lambda file: file.write(text.encode())))
+        return 0
 
     def _evaluate(
         self, run: "Run", protocol: "Protocol", not_run: dict[str, str]

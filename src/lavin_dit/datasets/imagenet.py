@@ -117,7 +117,8 @@ def _synsets_of_kit(truth: Path, *, num_photos: int) -> tuple[str, ...]:
         from scipy.io import loadmat
     except ImportError as error:
         raise ImportError(
-            "reading ImageNet's development kit needs SciPy: pip install 'lavin-dit[data]'"
+            "reading ImageNet's development kit needs SciPy: pip install 'lavin-dit[data]' "
+            "(in a checkout: -e '.[data]')"
         ) from error
     meta = require(truth.parent, "meta.mat", dataset="ImageNet-1K")
     table = loadmat(str(meta), squeeze_me=True)["synsets"]

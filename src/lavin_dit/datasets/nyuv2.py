@@ -144,7 +144,8 @@ def _need_packages() -> None:
     missing = [name for name in ("h5py", "scipy") if find_spec(name) is None]
     if missing:
         raise ImportError(
-            f"reading NYU Depth V2 needs {' and '.join(missing)}: pip install 'lavin-dit[data]'"
+            f"reading NYU Depth V2 needs {' and '.join(missing)}: pip install 'lavin-dit[data]' "
+            "(in a checkout: -e '.[data]')"
         )
 
 

@@ -120,7 +120,8 @@ def decode_png(
         import cv2
     except ImportError as error:
         raise ImportError(
-            "reading 16-bit pictures needs OpenCV: pip install 'lavin-dit[data]'"
+            "reading 16-bit pictures needs OpenCV: pip install 'lavin-dit[data]' "
+            "(in a checkout: -e '.[data]')"
         ) from error
     pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:

@@ -13,6 +13,7 @@ from lavin_dit.evaluation.asked import asked_annotation
 from lavin_dit.evaluation.samples import Place, Places
 from lavin_dit.vision.codecs.codec import Annotation
 from lavin_dit.vision.episode import Episode
+from lavin_dit.vision.sample import Sample
 from lavin_dit.vision.task import AnyTask, NothingToPaintError
 
 _EPISODES, _QUERIES = range(2)  # what a seed is for, so that no two uses share random numbers
@@ -54,6 +55,11 @@ class Case:
     def number(self) -> int:
         """0 for the first query, and so on."""
         return self.ticket.number
+
+    def whole_sample(self) -> Sample:
+        """The query's sample as its source has it, at its own size; read again."""
+        place = self.ticket.place
+        return place.source[place.query]
 
     @property
     def group(self) -> str:

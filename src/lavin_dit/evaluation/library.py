@@ -1,17 +1,22 @@
 """Opening the data of protocols: every source once, from the folder of all prepared data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lavin_dit.datasets.clips import Clips
 from lavin_dit.datasets.cutouts import Cutouts
+from lavin_dit.datasets.imagenet import Imagenet
+from lavin_dit.datasets.nyuv2 import DepthSource, Nyuv2
+from lavin_dit.datasets.pascal5i import Pascal5i
 from lavin_dit.datasets.photos import Photos
 from lavin_dit.datasets.real.scenes import SceneRule
 from lavin_dit.datasets.source import Source
 from lavin_dit.datasets.world import World
 from lavin_dit.evaluation.samples import Remembering
 from lavin_dit.vision.geometry import Size
+
+_BENCHMARKS = "docs/data.md says where it is to be had and how to lay it out"
 
 
 class MissingDataError(ValueError):
@@ -23,8 +28,8 @@ class Library:
     """All data of an evaluation.
 
     Attributes:
-        folder: Folder that holds ``photos``, ``cutouts``, ``clips``, and of benchmarks ``imagenet``,
-            ``nyuv2`` and ``pascal``; None where only the synthetic world is there.
+        folder: Folder that holds ``photos``, ``cutouts`` and ``clips``, and of benchmarks
+            ``imagenet``, ``nyuv2`` and ``pascal``; None where only the synthetic world is there.
         split: ``test``, or ``validation`` for what is looked at while developing.
         size: Size of the episodes.
     """
@@ -112,6 +117,43 @@ class Library:
             ("clips", num_frames),
             lambda: Clips(root, split=self.split, num_frames=num_frames, stride=1),
         )
+
+    def imagenet(self) -> Source:
+        """ImageNet-1K's validation photos."""
+        root = self.path("imagenet", how=_BENCHMARKS)
+        return self.once(("imagenet",), lambda: Imagenet(root, split="val"))
+
+    def nyuv2(
+        self, *, split: str, kinds: Sequence[type[object]], depth: DepthSource = "measured"
+    ) -> Source:
+        """NYU Depth V2; normals are the published ones where ``nyuv2/normals`` holds them.
+
+        Args:
+            split: ``train``, ``test`` or ``all``.
+            kinds: What to read of Depth and Normals.
+            depth: ``measured`` or ``filled``.
+
+        Returns:
+            The pictures.
+        """
+        root = self.path("nyuv2", how=_BENCHMARKS)
+        normals = root / "normals" if (root / "normals").is_dir() else None
+        return self.once(
+            ("nyuv2", split, *kinds, depth),
+            lambda: Nyuv2(root, split=split, kinds=kinds, depth=depth, normals=normals),
+        )
+
+    def pascal(self, *, fold: int, kinds: Sequence[type[object]]) -> Pascal5i:
+        """One fold of Pascal-5i on the images of VOC's val.
+
+        Args:
+            fold: 0 to 3.
+            kinds: What to read of Mask and Boxes.
+
+        Returns:
+            Pairs of image and class.
+        """
+        return Pascal5i(self.path("pascal", how=_BENCHMARKS), fold=fold, kinds=kinds)
 
     def once(self, key: tuple[object, ...], make: Callable[[], Source]) -> Source:
         """A source, constructed when it is first asked for.

@@ -72,6 +72,7 @@ MEASURES: dict[str, Measure] = {
     "ssim": _up("SSIM"),
     "lpips": _down("LPIPS"),
     "lpips_like": _down("LPIPS-like"),
+    "fid": _down("FID", 2),
     "fid_like": _down("FID-like", 2),
     "epe_scaled_px": _down("end-point error (scale fitted), px"),
     "outliers_scaled": Measure(

@@ -50,3 +50,9 @@ def cutout_places(library: Library, task: AnyTask) -> Places:
 def single_cutout_places(library: Library, task: AnyTask) -> Places:
     """Scenes of one cut-out on a photo; the first 64 are examples."""
     return Unbounded(source=library.cutouts(num_frames=task.num_frames, num_things=(1, 1)))
+
+
+def imagenet_places(library: Library, task: AnyTask) -> Places:
+    """ImageNet's validation photos in a fixed random order; examples are any others."""
+    del task
+    return Shuffled(source=library.imagenet())

@@ -138,6 +138,6 @@ def check_answer(case: Case, answer: Clip, *, name: str) -> None:
     wanted = case.episode.query.target.shape
     if answer.shape != wanted:
         raise ValueError(
-            f"{name} answered query {case.number} of {case.task.name} with {answer.shape}; a target "
-            f"of {wanted} was asked for"
+            f"{name} answered query {case.number} of {case.task.name} with {answer.shape}; a "
+            f"target of {wanted} was asked for"
         )

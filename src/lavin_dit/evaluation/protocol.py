@@ -85,7 +85,6 @@ class Protocol:
         num_queries: Number of queries, unless the user says otherwise.
         num_pairs: Context pairs of each, likewise.
         seed: What examples are drawn from.
-        size: Size of episodes, unless the user says otherwise; the model's own if None.
         stretched: Whether pictures are stretched to the size; otherwise their middle is cut out.
         paper: The paper's scores of its largest model, by name; only where protocol and data are
             its own.
@@ -103,7 +102,6 @@ class Protocol:
     num_queries: int = 100
     num_pairs: int = 4
     seed: int = 0
-    size: Size | None = None
     stretched: bool = False
     paper: Mapping[str, float] = field(default_factory=_nothing)
     source: str = ""

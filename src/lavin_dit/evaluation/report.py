@@ -210,6 +210,8 @@ def _met(bar: Bar, value: float, limit: float) -> bool:
 def _table(outcome: Outcome) -> list[str]:
     """One protocol: a row for each predictor, a column for each score."""
     names = list(dict.fromkeys(name for own in outcome.totals.values() for name in own))
+    # What the paper measures is shown even where it was not measured here.
+    names += [name for name in outcome.protocol.paper if name not in names]
     arrows = {True: " (up)", False: " (down)", None: ""}
     heads = [f"{MEASURES[name].title}{arrows[MEASURES[name].higher_is_better]}" for name in names]
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(names) + 1) + "|"]

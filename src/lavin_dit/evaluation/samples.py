@@ -5,9 +5,9 @@ the same data always asks about the same samples.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeAlias
 
 from lavin_dit.data.order import permuted
 from lavin_dit.datasets.source import Source, check_index
@@ -34,12 +34,8 @@ class Place:
     group: str = ""
 
 
-class Places(Protocol):
-    """Places in the order in which a protocol asks; it takes the first that can be used."""
-
-    def __iter__(self) -> Iterator[Place]:
-        """From the first on; may be endless."""
-        ...
+Places: TypeAlias = Iterable[Place]
+"""Places in the order in which a protocol asks; it takes the first that can be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +117,22 @@ class ByClass:
     Attributes:
         sources: The source of each class, by the class's name.
         num_examples: How many of a source's first samples serve as examples; None for all, where
-            queries are examples of others.
+            queries are examples of others, and queries begin again after the last, with other
+            examples.
     """
 
     sources: Mapping[str, Source]
     num_examples: int | None = None
 
     def __iter__(self) -> Iterator[Place]:
-        """One place for each query, until the classes have no more."""
+        """One place for each query."""
+        while True:
+            yield from self._round()
+            if self.num_examples is not None or not any(map(len, self.sources.values())):
+                return
+
+    def _round(self) -> Iterator[Place]:
+        """Every query once; classes take turns as long as they have some."""
         waiting = OrderedDict(
             (group, iter(self._own(group, source))) for group, source in self.sources.items()
         )

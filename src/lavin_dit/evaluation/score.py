@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float64
@@ -18,6 +19,9 @@ from lavin_dit.vision.results.files import write_atomically
 
 _ROUNDS = 1000
 _LEVEL_PERCENT = 95.0
+
+Rounds: TypeAlias = Float64[np.ndarray, " rounds"]
+"""A score in each of the bootstrap's rounds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,34 +98,32 @@ def total_scores(cases: Sequence[ScoredCase], *, seed: int = 0) -> Mapping[str, 
     values: dict[str, float] = {}
     for state in merged:
         values.update(state.scores())
-    intervals = bootstrap(
-        [_quotients(case) for case in cases], [case.name for case in cases], seed=seed
-    )
+    enough = len({case.name for case in cases}) > 1
+    rounds = bootstrap(cases, seed=seed) if enough else {}
+    ends = {name: interval(own) for name, own in rounds.items()}
     return {
-        name: Score(value=value, low=intervals[name][0], high=intervals[name][1])
-        if name in intervals
+        name: Score(value=value, low=ends[name][0], high=ends[name][1])
+        if name in ends
         else Score(value=value)
         for name, value in values.items()
     }
 
 
-def bootstrap(
-    states: Sequence[Quotients], samples: Sequence[str], *, seed: int
-) -> Mapping[str, tuple[float | None, float | None]]:
-    """Percentile intervals from drawing the queries again with replacement.
+def bootstrap(cases: Sequence[ScoredCase], *, seed: int = 0) -> Mapping[str, Rounds]:
+    """Scores of many rounds in which the queries are drawn again with replacement.
 
     Queries on the same sample are drawn together, since they tell less than queries on different
-    ones.
+    ones. The same queries and seed give the same rounds, so that two predictors can be compared
+    round by round.
 
     Args:
-        states: Of each query.
-        samples: Name of each query's sample.
+        cases: The scored queries.
         seed: What is drawn from.
 
     Returns:
-        Lower and upper end of the 95 % interval by score; None where there are fewer than two
-        samples, or the score says nothing.
+        A score for each round, by name; NaN where a round says nothing of it.
     """
+    states = [_quotients(case) for case in cases]
     keys = sorted({key for state in states for key in state.entries})
     tops, bottoms = (np.zeros((len(states), len(keys))) for _ in range(2))
     for row, state in enumerate(states):
@@ -129,17 +131,60 @@ def bootstrap(
             if key in state.entries:
                 tops[row, column] = state.entries[key].numerator
                 bottoms[row, column] = state.entries[key].denominator
-    names, owners = np.unique(np.array(samples), return_inverse=True)
+    names, owners = np.unique(np.array([case.name for case in cases]), return_inverse=True)
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=_ROUNDS)
     weights = drawn[:, owners].astype(np.float64)
     top, bottom = weights @ tops, weights @ bottoms
     ratios = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
-    intervals: dict[str, tuple[float | None, float | None]] = {}
-    for name in dict.fromkeys(key[0] for key in keys):
-        columns = [place for place, key in enumerate(keys) if key[0] == name]
-        intervals[name] = _interval(ratios[:, columns], enough=len(names) > 1)
-    return intervals
+    return {
+        name: _mean_of_groups(
+            ratios[:, [place for place, key in enumerate(keys) if key[0] == name]]
+        )
+        for name in dict.fromkeys(key[0] for key in keys)
+    }
+
+
+def interval(rounds: Rounds) -> tuple[float | None, float | None]:
+    """The middle 95 % of some rounds.
+
+    Args:
+        rounds: A number for each round; NaN for a round that says nothing.
+
+    Returns:
+        Lower and upper end; None where no round says anything.
+    """
+    known = rounds[np.isfinite(rounds)]
+    if not len(known):
+        return None, None
+    tail = (100 - _LEVEL_PERCENT) / 2
+    low, high = np.percentile(known, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def difference(
+    cases: Sequence[ScoredCase], others: Sequence[ScoredCase], score: str, *, seed: int = 0
+) -> Score:
+    """How much better or worse a score is than another one on the same queries.
+
+    Args:
+        cases: The scored queries.
+        others: The same queries, scored for what is compared with.
+        score: The score, a quotient of sums.
+        seed: What the bootstrap draws from.
+
+    Returns:
+        The difference, with an interval from the same draws for both.
+
+    Raises:
+        ValueError: If the queries differ.
+    """
+    if [case.name for case in cases] != [case.name for case in others]:
+        raise ValueError("scores can be compared query by query on the same queries alone")
+    own, other = (total_scores(found)[score].value for found in (cases, others))
+    rounds = bootstrap(cases, seed=seed)[score] - bootstrap(others, seed=seed)[score]
+    low, high = interval(rounds)
+    return Score(value=own - other, low=low, high=high)
 
 
 def write_samples(path: Path, cases: Iterable[ScoredCase]) -> Path:
@@ -192,16 +237,8 @@ def _quotients(case: ScoredCase) -> Quotients:
     return merge_all([Quotients(), *found])
 
 
-def _interval(
-    ratios: Float64[np.ndarray, "rounds groups"], *, enough: bool
-) -> tuple[float | None, float | None]:
-    """The middle 95 % of the means over groups."""
+def _mean_of_groups(ratios: Float64[np.ndarray, "rounds groups"]) -> Rounds:
+    """The mean over those groups that a round says something of."""
     known = np.isfinite(ratios)
-    counts = known.sum(axis=1)
-    sums = np.where(known, ratios, 0.0).sum(axis=1)
-    means = sums[counts > 0] / counts[counts > 0]
-    if not enough or not len(means):
-        return None, None
-    tail = (100 - _LEVEL_PERCENT) / 2
-    low, high = np.percentile(means, [tail, 100 - tail])
-    return float(low), float(high)
+    counts, sums = known.sum(axis=1), np.where(known, ratios, 0.0).sum(axis=1)
+    return np.divide(sums, counts, out=np.full(len(ratios), np.nan), where=counts > 0)

@@ -1,11 +1,13 @@
 """From a painted prediction to the state of its scores: one scorer for each kind of target."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from lavin_dit.datasets.nyuv2 import EIGEN_CROP
 from lavin_dit.evaluation.cases import Case
 from lavin_dit.evaluation.metrics.boxes import box_precision, matched_boxes, single_box_iou
 from lavin_dit.evaluation.metrics.depth import depth_lstsq
@@ -25,8 +27,12 @@ from lavin_dit.evaluation.metrics.pictures import picture_likeness, psnr_db
 from lavin_dit.evaluation.metrics.state import State, sample_means
 from lavin_dit.evaluation.question import Clip
 from lavin_dit.vision.codecs.boxes import Boxes
+from lavin_dit.vision.codecs.depth import Depth
 from lavin_dit.vision.codecs.keypoints import Keypoints
+from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.panoptic import Panoptic
+
+_FARTHEST_M = 10.0
 
 States: TypeAlias = tuple[State, ...]
 
@@ -83,6 +89,30 @@ def score_flow(case: Case, picture: Clip, eye: Eye | None = None) -> States:
     del eye
     predicted, truth = _read(case, picture), _truth(case)
     return flow_errors(predicted.pixels, truth.pixels, truth.valid), _painted(case, picture)
+
+
+def score_nyuv2_depth(case: Case, picture: Clip, eye: Eye | None = None) -> States:
+    """Depth at the size and in the part of the picture on which papers evaluate.
+
+    Measured depth of up to 10 m counts, inside Eigen's crop of the full picture.
+    """
+    del eye
+    truth = case.whole_sample()[Depth]
+    read = _read(case, picture)
+    everywhere = replace(read, valid=np.ones_like(read.valid))
+    predicted = everywhere.resize(truth.shape.size).crop(EIGEN_CROP)
+    truth = truth.crop(EIGEN_CROP)
+    near = truth.valid & (truth.metres <= _FARTHEST_M)
+    return depth_lstsq(predicted.metres, truth.metres, near), _painted(case, picture)
+
+
+def score_nyuv2_normals(case: Case, picture: Clip, eye: Eye | None = None) -> States:
+    """Angles at the full size, wherever the truth is known."""
+    del eye
+    truth = case.whole_sample()[Normals]
+    predicted = _read(case, picture).resize(truth.shape.size)
+    vectors = np.where(predicted.valid[..., None], predicted.vectors, np.float32(0))
+    return normal_angles(vectors, truth.vectors, truth.valid), _painted(case, picture)
 
 
 def score_mask(case: Case, picture: Clip, eye: Eye | None = None) -> States:

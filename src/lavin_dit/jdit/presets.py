@@ -41,7 +41,7 @@ def jdit_config(  # noqa: PLR0913 - the numbers of a table row, all by keyword
 JDIT_PRESETS: dict[str, JDiTConfig] = {
     "nano": jdit_config(
         hidden_size=256,
-        num_layers=8,
+        num_layers=6,
         num_heads=4,
         num_kv_heads=2,
         drop_path=0.0,

@@ -26,8 +26,10 @@ class PerceptualNetwork(nn.Module):
     name: str
     """What the network is, such as ``efficientnet-lite0``; goes with every score made of it."""
 
-    channel_weights: tuple[Tensor, ...] | None = None
-    """Weights of the channels in `perceptual_distance`, one vector for each stage; None: all 1."""
+    @property
+    def channel_weights(self) -> tuple[Tensor, ...] | None:
+        """Weights of the channels in `perceptual_distance`, a vector a stage; None: all 1."""
+        return None
 
     @abstractmethod
     def features(self, pixels: Float[Tensor, "b 3 h w"]) -> list[Tensor]:

@@ -253,8 +253,8 @@ class CachedEpisodes:
             generator = np.random.default_rng([self._share.seed, _MEMBERS, step, first + number])
             chosen = generator.permutation(self._members)[: self.num_pairs(step) + 1]
             of_episode = self._episode(self._entries[entry], episode)
-            inputs.append(of_episode["inputs"][chosen])
-            targets.append(of_episode["targets"][chosen])
+            inputs.append(of_episode["inputs"][chosen].float())
+            targets.append(of_episode["targets"][chosen].float())
             tasks.append(self._entries[entry].task)
         generators = self._share.generators(step, count=self.share_size)
         draws = [
@@ -264,8 +264,8 @@ class CachedEpisodes:
         device = self._share.device
         return stack_draws(
             draws,
-            inputs=torch.stack(inputs).to(device).float(),
-            targets=torch.stack(targets).to(device).float(),
+            inputs=torch.stack(inputs).to(device),
+            targets=torch.stack(targets).to(device),
             tasks=tuple(tasks),
             generator=step_generator(
                 self._share.seed, step=step, rank=self._share.rank + places.start

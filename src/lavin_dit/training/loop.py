@@ -202,8 +202,9 @@ class Training:
             stop = min(start + size, len(batch))
             share = (stop - start) / len(batch)
             gather_gradients(self._called_module(), last=start == starts[-1])
+            part = batch.part(start, stop)  # outside autocast: encoding has its own precision
             with self._autocast():
-                losses = self.call(batch.part(start, stop), self.step)
+                losses = self.call(part, self.step)
             (losses.total * share).backward()
             for name, value in {"total": losses.total.detach(), **losses.logged}.items():
                 logged.setdefault(name, torch.zeros_like(value)).add_(value, alpha=share)

@@ -35,7 +35,8 @@ def locate(name: str | os.PathLike[str]) -> Path:
         raise FileNotFoundError(f"no saved pipeline at {text}")
     if find_spec("huggingface_hub") is None:
         raise FileNotFoundError(
-            f"no folder {text}; to fetch it from the Hugging Face hub: pip install 'lavin-dit[hub]'"
+            f"no folder {text}; to fetch it from the Hugging Face hub: "
+            "pip install 'lavin-dit[hub]' (in a checkout: -e '.[hub]')"
         )
     hub = import_module("huggingface_hub")
     try:

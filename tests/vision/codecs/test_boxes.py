@@ -5,9 +5,18 @@ from hypothesis import strategies as st
 
 from lavin_dit.vision.codecs.boxes import BoxCodec, Boxes, BoxKey
 from lavin_dit.vision.codecs.degradation import degrade
+from lavin_dit.vision.codecs.palette import CLASS_LINES, LINE_COLOURS
 from lavin_dit.vision.geometry import Size
 
 SIZE = Size(height=187, width=239)
+MEETING = {
+    "touching": [[20, 30, 80, 90], [80, 30, 150, 90], [20, 90, 80, 140]],
+    "overlapping": [[20, 30, 120, 110], [70, 60, 200, 160], [100, 20, 140, 170]],
+    "nested": [[20, 20, 200, 160], [50, 50, 120, 110], [70, 70, 100, 95]],
+    "crossing": [[90, 5, 110, 180], [10, 80, 230, 100]],
+    "at the border": [[0, 0, 60, 50], [180, 140, 239, 187], [100, 0, 140, 187]],
+    "between pixels": [[20.5, 30.25, 80.75, 90.5], [120.1, 40.9, 160.4, 99.3]],
+}
 
 
 def boxes(corners, classes=None, size=SIZE):
@@ -61,19 +70,9 @@ def test_a_box_alone_is_read_to_a_fraction_of_a_pixel(left, top, width, height, 
     assert np.abs(truth.corners_px - read.corners_px).max() < 0.35
 
 
-@pytest.mark.parametrize(
-    ("name", "corners"),
-    [
-        ("touching", [[20, 30, 80, 90], [80, 30, 150, 90], [20, 90, 80, 140]]),
-        ("overlapping", [[20, 30, 120, 110], [70, 60, 200, 160], [100, 20, 140, 170]]),
-        ("nested", [[20, 20, 200, 160], [50, 50, 120, 110], [70, 70, 100, 95]]),
-        ("crossing", [[90, 5, 110, 180], [10, 80, 230, 100]]),
-        ("at the border", [[0, 0, 60, 50], [180, 140, 239, 187], [100, 0, 140, 187]]),
-        ("between pixels", [[20.5, 30.25, 80.75, 90.5], [120.1, 40.9, 160.4, 99.3]]),
-    ],
-)
+@pytest.mark.parametrize("corners", MEETING.values(), ids=MEETING)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_touching_and_overlapping_boxes_are_read(name, corners, seed):
+def test_touching_and_overlapping_boxes_are_read(corners, seed):
     truth = boxes(corners)
     read = reread(truth, seed)
     assert read.present.all()
@@ -120,7 +119,7 @@ def test_without_a_key_boxes_are_found_without_their_class():
 
 
 def test_a_key_per_class_reads_any_number_of_boxes():
-    context = BoxKey(colours=(6, 14), classes=(40, 41), per_class=True)
+    context = BoxKey(colours=(6, 2), classes=(40, 41), per_class=True)
     truth = boxes([[20, 30, 70, 90], [90, 30, 150, 90], [30, 110, 120, 170]], [41, 40, 41])
     codec = BoxCodec()
     picture, key = codec.paint(truth, key=context)
@@ -132,6 +131,35 @@ def test_a_key_per_class_reads_any_number_of_boxes():
         assert iou(box, read.corners_px[0, same]).max() > 0.97
     with pytest.raises(ValueError, match=r"no colour for classes \[99\]"):
         codec.paint(boxes([[20, 30, 70, 90]], [99]), key=context)
+
+
+@pytest.mark.parametrize("group", range(8))
+@pytest.mark.parametrize("corners", MEETING.values(), ids=MEETING)
+def test_boxes_of_one_class_that_meet_are_read_apart(group, corners):
+    truth = boxes(corners, [5] * len(corners))
+    key = BoxKey(colours=(group,), classes=(5,), per_class=True)
+    read = reread(truth, seed=group, key=key)
+    assert read.classes.tolist() == truth.classes.tolist()
+    best = iou(truth.corners_px[0][:, None], read.corners_px[0][None]).max(axis=1)
+    assert best.min() > 0.9
+
+
+def test_boxes_of_one_class_apart_have_its_first_colour():
+    truth = boxes([[20, 20, 200, 160], [60, 60, 120, 110], [212, 4, 235, 40]], [5, 5, 5])
+    key = BoxKey(colours=(2,), classes=(5,), per_class=True)
+    picture, _ = BoxCodec().paint(truth, key=key)
+    seen = np.unique(picture.reshape(-1, 3), axis=0)
+    np.testing.assert_array_equal(seen, [[0, 0, 0], LINE_COLOURS[CLASS_LINES[2, 0]]])
+
+
+def test_a_box_that_others_cut_in_pieces_is_read_as_one():
+    truth = boxes([[30, 40, 200, 120], [90, 20, 140, 42], [80, 118, 150, 160]])
+    codec = BoxCodec()
+    picture, _ = codec.paint(truth)
+    read = codec.read(degrade(picture, generator=np.random.default_rng(3)))
+    assert len(read.classes) == 3
+    best = iou(truth.corners_px[0][:, None], read.corners_px[0][None]).max(axis=1)
+    assert best.min() > 0.95
 
 
 def test_more_boxes_than_colours_share_them_when_apart():
@@ -172,6 +200,8 @@ def test_bad_boxes_and_keys_are_refused():
         BoxKey(colours=(0,), classes=(0, 1))
     with pytest.raises(ValueError, match="0 to 23"):
         BoxKey(colours=(24,), classes=(0,))
+    with pytest.raises(ValueError, match="0 to 7"):
+        BoxKey(colours=(8,), classes=(0,), per_class=True)
     with pytest.raises(ValueError, match="may repeat"):
         BoxKey(colours=(1, 1), classes=(0, 2), per_class=True)
     with pytest.raises(ValueError, match="at least 1"):

@@ -15,6 +15,7 @@ def cv2() -> ModuleType:
         import cv2 as module
     except ImportError as error:
         raise ImportError(
-            "this needs OpenCV; install it with: pip install 'lavin-dit[data]'"
+            "this needs OpenCV, which is not installed: pip install 'lavin-dit[data]' "
+            "(in a checkout: -e '.[data]')"
         ) from error
     return module

@@ -21,6 +21,7 @@ def import_extra(module: str, *, purpose: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         message = (
-            f"{purpose} needs {error.name}, which is not installed: pip install 'lavin-dit[data]'"
+            f"{purpose} needs {error.name}, which is not installed: pip install 'lavin-dit[data]' "
+            "(in a checkout: -e '.[data]')"
         )
         raise ImportError(message) from error

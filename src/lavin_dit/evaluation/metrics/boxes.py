@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from lavin_dit.evaluation.metrics.masks import best_matches
 from lavin_dit.evaluation.metrics.state import Quotients, quotient, sample_means
+
+Kind: TypeAlias = Literal["bbox", "keypoints"]
+"""What COCO's evaluation compares."""
 
 
 def pairwise_box_iou(
@@ -104,7 +107,7 @@ class AveragePrecision:
         pictures: What was found in each picture, class by class.
     """
 
-    kind: str
+    kind: Kind
     pictures: tuple[Found, ...]
 
     def merge(self, other: "AveragePrecision") -> "AveragePrecision":
@@ -114,7 +117,10 @@ class AveragePrecision:
         return AveragePrecision(kind=self.kind, pictures=self.pictures + other.pictures)
 
     def scores(self) -> Mapping[str, float]:
-        """``ap``: mean over thresholds of 0.50 to 0.95 of IoU or OKS; ``ap_50``; NaN without truth."""
+        """``box_ap`` or ``oks_ap``: the mean over thresholds of 0.50 to 0.95; and that at 0.50.
+
+        Both are NaN where there is nothing to be found.
+        """
         prefix = "box" if self.kind == "bbox" else "oks"
         names = (f"{prefix}_ap", f"{prefix}_ap_50")
         if not any(found.truth for found in self.pictures):
@@ -160,7 +166,7 @@ def _as_coco(corners: Float[np.ndarray, "n 4"]) -> tuple[tuple[float, ...], ...]
     return tuple(map(tuple, np.concatenate([corners[:, :2], extent], axis=1).tolist()))
 
 
-def _coco_stats(kind: str, pictures: Sequence[Found]) -> Mapping[str, float]:
+def _coco_stats(kind: Kind, pictures: Sequence[Found]) -> Mapping[str, float]:
     """COCO's evaluation; every picture and class is an image of its own."""
     try:
         from faster_coco_eval import COCO, COCOeval_faster
@@ -174,8 +180,8 @@ def _coco_stats(kind: str, pictures: Sequence[Found]) -> Mapping[str, float]:
         for shape, area in zip(picture.truth, picture.areas_px, strict=True):
             entry = {"id": len(truth) + 1, "image_id": number, "category_id": 1, "iscrowd": 0}
             truth.append(entry | {"area": area} | _shape(kind, shape))
-        for shape in picture.predicted:
-            found.append({"image_id": number, "category_id": 1, "score": 1.0} | _shape(kind, shape))
+        entry = {"image_id": number, "category_id": 1, "score": 1.0}
+        found += [entry | _shape(kind, shape) for shape in picture.predicted]
     images = [{"id": number} for number in range(1, len(pictures) + 1)]
     known = COCO({"images": images, "categories": [{"id": 1, "name": "all"}], "annotations": truth})
     if not found:
@@ -184,7 +190,7 @@ def _coco_stats(kind: str, pictures: Sequence[Found]) -> Mapping[str, float]:
         known,
         known.loadRes(found),
         iouType=kind,
-        print_function=_silent,  # pyright: ignore[reportArgumentType]
+        print_function=_silent,
     )
     evaluation.run()
     stats: Mapping[str, float] = {
@@ -193,7 +199,7 @@ def _coco_stats(kind: str, pictures: Sequence[Found]) -> Mapping[str, float]:
     return stats
 
 
-def _shape(kind: str, numbers: tuple[float, ...]) -> dict[str, Any]:
+def _shape(kind: Kind, numbers: tuple[float, ...]) -> dict[str, Any]:
     """A box or joints as COCO writes them."""
     if kind == "bbox":
         return {"bbox": list(numbers)}

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Float64
 from lavin_dit.evaluation.metrics.state import Quotients, sample_means
 
 _DELTA = 1.25
+_LEAST_M = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ def _errors(
     """Relative error, share within a factor, root of the mean square, and the mean square."""
     difference = aligned - truth
     # Depth that alignment takes below zero is wrong by more than any factor.
-    positive = np.maximum(aligned, np.finfo(np.float64).tiny)
+    positive = np.maximum(aligned, _LEAST_M)
     factor = np.maximum(positive / truth, truth / positive)
     mse = float(np.mean(difference**2))
     return (

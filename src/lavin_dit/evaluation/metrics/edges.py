@@ -22,9 +22,10 @@ def edge_f1(
         tolerance_px: Predicted and true edges so near each other count as the same.
 
     Returns:
-        ``f1_1px`` (named by the tolerance), ``precision_1px`` (predicted pixels with a true one near;
-        NaN if none are predicted) and ``recall_1px`` (true ones with a predicted one near; NaN if
-        there are none), averaged over samples. F1 is 1 where both are empty, 0 where one is.
+        Named by the tolerance: ``f1_1px``, 1 where both are empty and 0 where one is;
+        ``precision_1px``, the share of predicted pixels with a true one near, NaN if none are
+        predicted; ``recall_1px``, the share of true ones with a predicted one near, NaN if there
+        are none. All are averaged over samples.
     """
     found = np.count_nonzero(predicted & _widened(truth, tolerance_px))
     covered = np.count_nonzero(truth & _widened(predicted, tolerance_px))

@@ -23,9 +23,9 @@ def flow_errors(
         valid: Where the truth is known.
 
     Returns:
-        ``epe_scaled_px``: mean length of the difference after fitting. ``outliers_scaled``: share of
-        pixels wrong by more than 3 px and more than 5 % of the true motion. ``epe_zero_px``: that of
-        a flow of zero, the mean motion. All are NaN where nothing is valid.
+        ``epe_scaled_px``: mean length of the difference after fitting. ``outliers_scaled``: share
+        of pixels wrong by more than 3 px and more than 5 % of the true motion. ``epe_zero_px``:
+        the error of a flow of zero, which is the mean motion. All are NaN where nothing is valid.
 
     Raises:
         ValueError: If a prediction is not finite where the truth is known.

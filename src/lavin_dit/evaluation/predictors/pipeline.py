@@ -59,6 +59,12 @@ class PipelinePredictor:
         self.seed = seed
         self._latents: OrderedDict[bytes, Tensor] = OrderedDict()
 
+    def with_settings(self, settings: SamplingSettings) -> "PipelinePredictor":
+        """The same pipeline sampled in another way; what is encoded is shared."""
+        other = PipelinePredictor(self.pipeline, settings=settings, seed=self.seed)
+        other._latents = self._latents
+        return other
+
     def predict(self, questions: Sequence[Question]) -> list[Clip]:
         """Sample and decode the targets of all questions together."""
         if not questions:

@@ -12,7 +12,7 @@ _NEEDED = ("diffusers", "accelerate", "peft")
 if _missing := [name for name in _NEEDED if find_spec(name) is None]:
     raise ModuleNotFoundError(
         f"lavin_dit.interop.diffusers needs {', '.join(_missing)}: "
-        f"pip install 'lavin-dit[diffusers]'",
+        "pip install 'lavin-dit[diffusers]' (in a checkout: -e '.[diffusers]')",
         name=_missing[0],
     )
 

@@ -7,6 +7,7 @@ from lavin_dit.vision.codecs.labelling import connected_components
 
 _LEAST_PART = 0.2  # of the largest patch, for another patch to be a piece of the same box
 _LEVELS_ASIDE = 25.0  # between a pixel of a line and the dimmed versions of the line's colour
+_LEAST_ON_OUTLINE = 0.9  # of a rectangle that is drawn, and of the pixels that lie on it
 _LEAST_CONTRAST = 40.0  # levels between the line and what lies outside, to tell them apart
 
 
@@ -22,8 +23,42 @@ def _grown(mask: Bool[np.ndarray, "h w"], reach: int) -> Bool[np.ndarray, "h w"]
     return wide[:, reach : reach + width]
 
 
+def _makes_a_box(
+    piece: Bool[np.ndarray, "h w"], drawn: Bool[np.ndarray, "h w"], line_px: int
+) -> bool:
+    """Whether pixels lie on the outline of a rectangle that lines of any colour follow."""
+    rows, columns = np.nonzero(piece)
+    top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
+    aside = np.minimum(
+        np.minimum(rows - top, bottom - rows), np.minimum(columns - left, right - columns)
+    )
+    if np.mean(aside <= line_px) < _LEAST_ON_OUTLINE:
+        return False
+    inset = line_px // 2
+    box = drawn[top : bottom + 1, left : right + 1]
+    if min(box.shape) <= 2 * inset:
+        return False
+    sides = (box[inset], box[-1 - inset], box[:, inset], box[:, -1 - inset])
+    return float(np.mean(np.concatenate(sides))) >= _LEAST_ON_OUTLINE
+
+
+def _joined(
+    pieces: list[Bool[np.ndarray, "h w"]], drawn: Bool[np.ndarray, "h w"], line_px: int
+) -> list[Bool[np.ndarray, "h w"]]:
+    """Put together what other boxes' lines have cut apart: pieces that make a box together."""
+    joined: list[Bool[np.ndarray, "h w"]] = []
+    for piece in sorted(pieces, key=np.count_nonzero, reverse=True):
+        for index, other in enumerate(joined):
+            if _makes_a_box(piece | other, drawn, line_px):
+                joined[index] = piece | other
+                break
+        else:
+            joined.append(piece)
+    return joined
+
+
 def _outlines(
-    mask: Bool[np.ndarray, "h w"], *, line_px: int, split: bool
+    mask: Bool[np.ndarray, "h w"], drawn: Bool[np.ndarray, "h w"], *, line_px: int, split: bool
 ) -> list[Bool[np.ndarray, "h w"]]:
     """The pixels of each drawn box; lines of other boxes that cross it do not break it.
 
@@ -35,7 +70,8 @@ def _outlines(
     patches = connected_components(whole[None].astype(np.int32), across_frames=False)[0]
     numbers, areas = np.unique(patches[mask], return_counts=True)
     if split:
-        return [mask & (patches == number) for number in numbers]
+        pieces = [mask & (patches == number) for number in numbers]
+        return _joined(pieces, _grown(drawn, 1), line_px) if len(pieces) > 1 else pieces
     return [mask & np.isin(patches, numbers[areas >= _LEAST_PART * areas.max()])]
 
 
@@ -88,6 +124,7 @@ def _left_side(
 def trace_boxes(
     picture: UInt8[np.ndarray, "t h w 3"],
     mask: Bool[np.ndarray, "t h w"],
+    drawn: Bool[np.ndarray, "t h w"],
     *,
     line_px: int,
     split: bool,
@@ -97,16 +134,18 @@ def trace_boxes(
     Args:
         picture: The painted clip.
         mask: Where its pixels have been read as that colour.
+        drawn: Where they have been read as any colour.
         line_px: Width of the lines in pixels.
-        split: Whether outlines that do not touch are different boxes.
+        split: Whether outlines that do not touch are different boxes, unless they are what lines
+            of other colours leave of one box. A strip too narrow for two lines is then no box.
 
     Returns:
         For each frame its boxes (left, top, right, bottom in pixels), from left to right.
     """
     found: list[list[Float32[np.ndarray, "4"]]] = []
-    for frame, own in zip(picture.astype(np.float32), mask, strict=True):
+    for frame, own, lines in zip(picture.astype(np.float32), mask, drawn, strict=True):
         boxes: list[Float32[np.ndarray, "4"]] = []
-        for patches in _outlines(own, line_px=line_px, split=split):
+        for patches in _outlines(own, lines, line_px=line_px, split=split):
             outline = _pure(frame, patches)
             left = _left_side(frame, outline, line_px)
             right = _left_side(frame[:, ::-1], outline[:, ::-1], line_px)
@@ -116,7 +155,10 @@ def trace_boxes(
                 continue
             height, width = own.shape
             box = np.array([left, top, width - right, height - bottom], dtype=np.float32)
-            if box[2] > box[0] and box[3] > box[1]:
+            # Where lines of two colours lie side by side, the blur between them can look like a
+            # third. No two lines fit into such a strip.
+            least = 2 * line_px if split else 0
+            if min(box[2] - box[0], box[3] - box[1]) > least:
                 boxes.append(box)
         found.append(sorted(boxes, key=lambda box: float(box[0])))
     return found

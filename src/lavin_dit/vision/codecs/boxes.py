@@ -9,11 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Int32, UInt8
 
+from lavin_dit.vision.codecs.box_shades import shaded_colours
 from lavin_dit.vision.codecs.box_tracing import trace_boxes
 from lavin_dit.vision.codecs.codec import check_frames, sealed
 from lavin_dit.vision.codecs.drawing import draw_box
 from lavin_dit.vision.codecs.labelling import read_labels
-from lavin_dit.vision.codecs.palette import LINE_COLOURS, colours_by_place, grid_anchors
+from lavin_dit.vision.codecs.palette import (
+    CLASS_LINES,
+    LINE_COLOURS,
+    colours_by_place,
+    grid_anchors,
+)
 from lavin_dit.vision.geometry import ClipShape, Size, Window, clip_shape, to_levels
 
 _BOX_ANCHORS = grid_anchors(rows=4, columns=6)
@@ -94,11 +100,12 @@ class BoxKey:
     """Which colour stands for which box, or for which class of boxes.
 
     Attributes:
-        colours: Index into the palette for each box, or for each class.
+        colours: Index into the palette for each box, or for each class the row of ``CLASS_LINES``
+            that holds its three colours.
         classes: Class of each box, or the classes.
-        per_class: Whether each entry is a class with any number of boxes. Boxes of one class
-            must then not touch to be read apart, and a picture that a network painted can be
-            read with the key of its context.
+        per_class: Whether each entry is a class with any number of boxes. Boxes of one class that
+            meet then differ in shade, and a picture that a network painted can be read with the
+            key of its context.
     """
 
     colours: tuple[int, ...]
@@ -109,18 +116,20 @@ class BoxKey:
         """Check that both lists belong together."""
         if len(self.colours) != len(self.classes):
             raise ValueError(f"{len(self.colours)} colours but {len(self.classes)} classes")
-        if any(not 0 <= colour < len(LINE_COLOURS) for colour in self.colours):
-            raise ValueError(f"colours are 0 to {len(LINE_COLOURS) - 1}, got {self.colours}")
+        count = len(CLASS_LINES if self.per_class else LINE_COLOURS)
+        if any(not 0 <= colour < count for colour in self.colours):
+            raise ValueError(f"colours are 0 to {count - 1}, got {self.colours}")
         if self.per_class and not (
             len(set(self.colours)) == len(set(self.classes)) == len(self.classes)
         ):
             raise ValueError("with a colour per class, neither colours nor classes may repeat")
 
-    def colours_of(self, boxes: Boxes) -> tuple[int, ...]:
+    def colours_of(self, boxes: Boxes, *, line_px: int) -> tuple[int, ...]:
         """Index into the palette for each of some boxes.
 
         Args:
             boxes: What is to be painted.
+            line_px: Width of the lines in pixels.
 
         Returns:
             One index per box.
@@ -138,7 +147,20 @@ class BoxKey:
         missing = set(_integers(boxes.classes)) - set(self.classes)
         if missing:
             raise ValueError(f"the key has no colour for classes {sorted(missing)}")
-        return tuple(table[number] for number in _integers(boxes.classes))
+        return shaded_colours(
+            [table[number] for number in _integers(boxes.classes)],
+            corners=boxes.corners_px,
+            present=boxes.present,
+            line_px=line_px,
+        )
+
+    def classes_by_colour(self) -> dict[int, int]:
+        """The class that each colour of the palette stands for, with a key per class."""
+        return {
+            int(colour): number
+            for group, number in zip(self.colours, self.classes, strict=True)
+            for colour in CLASS_LINES[group]
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +220,7 @@ class BoxCodec:
             ValueError: If the key is for another number of boxes, or lacks a class.
         """
         key = key or self.fit_key(annotation)
-        colours = key.colours_of(annotation)
+        colours = key.colours_of(annotation, line_px=self.line_px)
         shape = annotation.shape
         canvas = np.zeros((shape.num_frames, shape.height, shape.width, 3), dtype=np.float32)
         limit = np.array([shape.width, shape.height] * 2, dtype=np.float32)
@@ -228,7 +250,8 @@ class BoxCodec:
             Without a key, or with one per class, outlines of one colour that do not touch are
             different boxes.
         """
-        used = sorted(set(range(len(LINE_COLOURS)) if key is None else key.colours))
+        named = key.classes_by_colour() if key is not None and key.per_class else None
+        used = sorted(named or set(range(len(LINE_COLOURS)) if key is None else key.colours))
         labels = read_labels(
             picture, LINE_COLOURS[used], min_area_px=self.min_area_px, dimmest=_DIMMEST
         )
@@ -236,10 +259,14 @@ class BoxCodec:
         for label, colour in enumerate(used, start=1):
             holders = _holders(key, colour)
             found = trace_boxes(
-                picture, labels == label, line_px=self.line_px, split=len(holders) != 1
+                picture,
+                labels == label,
+                labels > 0,
+                line_px=self.line_px,
+                split=len(holders) != 1,
             )
-            if key is None or key.per_class:
-                number = -1 if key is None else key.classes[key.colours.index(colour)]
+            if key is None or named is not None:
+                number = -1 if named is None else named[colour]
                 holders = [(len(tracks), number)] * max(map(len, found))
             for slot, (place, number) in enumerate(holders):
                 boxes = {t: own[slot] for t, own in enumerate(found) if slot < len(own)}

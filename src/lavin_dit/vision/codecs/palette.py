@@ -41,6 +41,15 @@ LINE_COLOURS: UInt8[np.ndarray, "24 3"] = np.array(
     dtype=np.uint8,
 )  # fmt: skip
 
+# The line colours by class: three alike for each of eight, the one of most boxes first. Chosen to
+# keep the largest angle between the colours of a class small.
+CLASS_LINES: Int[np.ndarray, "8 3"] = np.array(
+    [
+        [8, 4, 7], [10, 2, 1], [3, 9, 11], [0, 6, 19],
+        [12, 5, 15], [22, 20, 23], [18, 13, 16], [21, 17, 14],
+    ]
+)  # fmt: skip
+
 # One colour per COCO joint: at least 80 levels from each other, from black and from the dim colours
 # that tell people apart, and at least 50 levels from dimmed versions of each other, since a thin
 # ring on black is read dimmed. Found like the instance colours.

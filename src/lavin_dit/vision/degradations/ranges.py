@@ -35,6 +35,7 @@ def load_opencv() -> Any:  # noqa: ANN401  # OpenCV ships partial types
         import cv2
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "this needs OpenCV, which is not installed: pip install 'lavin-dit[data]'"
+            "this needs OpenCV, which is not installed: pip install 'lavin-dit[data]' "
+            "(in a checkout: -e '.[data]')"
         ) from error
     return cv2

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from lavin_dit.vision.codecs.boxes import BoxCodec, Boxes, BoxKey
-from lavin_dit.vision.codecs.palette import INSTANCE_COLOURS
+from lavin_dit.vision.codecs.palette import CLASS_LINES, LINE_COLOURS
 from lavin_dit.vision.results.boxes import BoxesResult
 from lavin_dit.vision.sample import Sample
 from lavin_dit.vision.task import ImageTask, NothingToPaintError, Pair, check_sample
 
-_NUM_COLOURS = len(INSTANCE_COLOURS)
+_NUM_COLOURS, _NUM_CLASSES = len(LINE_COLOURS), len(CLASS_LINES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,17 +21,17 @@ class DetectionRule:
     """What the colours of an episode's boxes mean.
 
     Attributes:
-        classes: Class of the first palette colour, of the second, and so on; objects of other
-            classes are not painted. None: objects of all classes are painted, each in a colour
-            chosen by its place.
+        classes: Class of the first three colours (``CLASS_LINES``), of the next three, and so on;
+            at most 8. Objects of other classes are not painted. None: objects of all classes are
+            painted, each in a colour chosen by its place.
     """
 
     classes: tuple[int, ...] | None
 
     def __post_init__(self) -> None:
         """Check that every class can have a colour."""
-        if self.classes is not None and not 0 < len(set(self.classes)) <= _NUM_COLOURS:
-            raise ValueError(f"a rule holds 1 to {_NUM_COLOURS} classes, got {self.classes}")
+        if self.classes is not None and not 0 < len(set(self.classes)) <= _NUM_CLASSES:
+            raise ValueError(f"a rule holds 1 to {_NUM_CLASSES} classes, got {self.classes}")
 
     def key(self) -> BoxKey | None:
         """What a picture of this episode can be read with; None where colours mean no class."""
@@ -46,8 +46,9 @@ class ObjectDetection(ImageTask):
 
     An episode's colours either name classes, those that occur in its context, or only tell
     boxes apart. Invariance: boxes are read up to their order; without a rule of classes and
-    without a key they have no class. Boxes of one class that touch are read as one where colours
-    name classes. Boxes smaller than a few lines cannot be drawn and are left out.
+    without a key they have no class. Where colours name classes, boxes of one class that meet
+    differ in shade; of more than three that all meet, some are read as one. Boxes smaller than a
+    few lines cannot be drawn and are left out.
 
     Attributes:
         by_class: Share of episodes whose colours name classes.
@@ -78,7 +79,7 @@ class ObjectDetection(ImageTask):
             generator: Source of all randomness.
 
         Returns:
-            The rule. Of more classes than there are colours, the most frequent are kept.
+            The rule. Of more than 8 classes, the most frequent are kept.
 
         Raises:
             NothingToPaintError: If the context shows no box that can be painted.
@@ -87,7 +88,7 @@ class ObjectDetection(ImageTask):
         classes, counts = np.unique(np.concatenate([[], *shown]), return_counts=True)
         if not len(classes):
             raise NothingToPaintError(", ".join(s.name for s in context), "no box is large enough")
-        kept = classes[np.argsort(-counts, kind="stable")][:_NUM_COLOURS]
+        kept = classes[np.argsort(-counts, kind="stable")][:_NUM_CLASSES]
         order = generator.permutation(kept)
         if generator.random() >= self.by_class or (order < 0).any():
             return DetectionRule(classes=None)

@@ -25,16 +25,19 @@ from lavin_dit.datasets.world.kernels.tracing import (
     camera_ray,
     is_blocked_in_tile,
     nearest_hit_in_tile,
+    refined_point,
 )
 from lavin_dit.datasets.world.kernels.vectors import (
     Vector,
     add,
     along,
     dot,
+    double,
     larger,
     place_of,
     rotate_in,
     rotate_out,
+    single,
     subtract,
 )
 
@@ -59,7 +62,7 @@ def _write_motion(
         buffers: Written to.
         place: 0 for the next frame or 1 for the one before; frame, row and column.
         part: What is seen, or ``NO_PART``.
-        local: The point in the part's frame; a direction if it is the sky.
+        local: The point in the part's frame; a direction if it is the sky. Double precision.
     """
     way, frame, row, column = place
     moment = frame + 2 - 2 * way
@@ -74,14 +77,16 @@ def _write_motion(
     code = NOWHERE
     if seen[2] < -1e-4:
         code = OUTSIDE
-        x = camera[_X] - camera[_FOCAL] * seen[0] / seen[2]
-        y = camera[_Y] + camera[_FOCAL] * seen[1] / seen[2]
+        magnification = camera[_FOCAL] / seen[2]
+        x = camera[_X] - magnification * seen[0]
+        y = camera[_Y] + magnification * seen[1]
         buffers.flow[way, frame, row, column, 0] = x - np.float32(column) - 0.5
         buffers.flow[way, frame, row, column, 1] = y - np.float32(row) - 0.5
         height, width = buffers.depth.shape[1], buffers.depth.shape[2]
         if 0.0 <= x < np.float32(width) and 0.0 <= y < np.float32(height):
             there = (moment, np.int32(y), np.int32(x))
-            code = HIDDEN if is_blocked_in_tile(scene, tiles, there, target, part < 0) else VISIBLE
+            hidden = is_blocked_in_tile(scene, tiles, there, single(target), part < 0)
+            code = HIDDEN if hidden else VISIBLE
     buffers.occlusion[way, frame, row, column] = np.uint8(code)
 
 
@@ -107,18 +112,15 @@ def observe_pixel(
     moment = frame + 1
     camera = scene.cameras[moment]
     eye = place_of(camera)
-    direction, depth = camera_ray(scene, moment, np.float32(column) + 0.5, np.float32(row) + 0.5)
+    x, y = np.float32(column) + 0.5, np.float32(row) + 0.5
+    direction, _ = camera_ray(scene, moment, x, y)
     hit = nearest_hit_in_tile(scene, tiles, (moment, row, column), eye, direction)
     part, distance = hit
-    local, facing = direction, (0.0, 0.0, 0.0)
+    local, depth, facing = double(direction), np.float64(0.0), (0.0, 0.0, 0.0)
     if part >= 0:
-        pose = scene.poses[moment, part]
-        local = rotate_in(pose, subtract(along(eye, direction, distance), place_of(pose)))
-        normal = normal_of(scene.kinds[part], scene.geometry[part], local)
-        facing = rotate_in(camera, rotate_out(pose, normal))
-        depth *= distance
-    else:
-        depth = 0.0
+        local, depth = refined_point(scene, moment, part, x, y, distance)
+        normal = normal_of(scene.kinds[part], scene.geometry[part], single(local))
+        facing = rotate_in(camera, rotate_out(scene.poses[moment, part], normal))
     buffers.parts[frame, row, column] = np.int16(part)
     buffers.depth[frame, row, column] = depth
     for axis in range(3):

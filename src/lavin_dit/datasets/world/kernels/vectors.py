@@ -95,6 +95,18 @@ def vector_at(row: NDArray[np.float32], start: int) -> Vector:
 
 
 @kernel
+def single(a: Vector) -> Vector:
+    """The vector in single precision."""
+    return np.float32(a[0]), np.float32(a[1]), np.float32(a[2])
+
+
+@kernel
+def double(a: Vector) -> Vector:
+    """The vector in double precision, in which what is computed from it is then done."""
+    return np.float64(a[0]), np.float64(a[1]), np.float64(a[2])
+
+
+@kernel
 def rotate_in(pose: NDArray[np.float32], a: Vector) -> Vector:
     """A world direction in local axes."""
     return (

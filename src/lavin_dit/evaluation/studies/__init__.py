@@ -1,0 +1,1 @@
+"""Studies: one thing is varied and everything else held, on the same queries."""
