@@ -19,6 +19,8 @@ MODEL, COPY, MEAN = "model", "copy", "mean"
 BASELINES: Mapping[str, Predictor] = {COPY: CopyContext(), MEAN: MeanContext()}
 """What the model must beat: the most similar example's target, and the mean of the targets."""
 
+_MOST_CLIP_PAIRS = 2  # encoding clips is most of the work, and a demonstration should not be long
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Showing:
@@ -53,14 +55,18 @@ def show(pipeline: LavinDiTPipeline, examples: ExampleSet, *, num_steps: int) ->
         Clip(frames=query.input, name=f"{examples.task.name} {query.name}")
         for query in examples.queries
     ]
+    count = pipeline.defaults.num_context_pairs
+    if examples.task.num_frames > 1:
+        count = min(count, _MOST_CLIP_PAIRS)
     predictions = pipeline(
         queries,
         task=examples.task,
+        num_context_pairs=count,
         num_steps=num_steps,
         batch_size=len(queries),
         progress=False,
     )
-    context = examples.context[: pipeline.defaults.num_context_pairs]
+    context = examples.context[:count]
     readings = {MODEL: [prediction.annotation for prediction in predictions]}
     questions = [_question(context, query) for query in examples.queries]
     for name, baseline in BASELINES.items():
