@@ -24,8 +24,9 @@ class Demo:
 
     Scenes, photos and clips come with the package, and none of them was seen in training. Scores
     stand beside those of two ways to do without a model: copying the target of the most similar
-    example, and the mean of the examples' targets. Of clips, two pairs are shown. A few queries say little: `lavin evaluate`
-    measures on many. With --query, a task is done on a picture or clip of one's own.
+    example, and the mean of the examples' targets. A few queries say little: `lavin evaluate`
+    measures on many. Of clips, two pairs are shown. With --query, a task is done on a picture or
+    clip of one's own.
     """
 
     model: Annotated[ModelOptions, tyro.conf.arg(name="")]
