@@ -29,7 +29,11 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 DECISION = re.compile(r"\bdecisions? (\d{4})\b")
 
 # Modules that a page shows its reader how to write.
-TAUGHT = {"docs/add_a_source.md": "portraits", "docs/add_a_task.md": "jpeg_removal"}
+TAUGHT = {
+    "docs/add_a_source.md": "portraits",
+    "docs/add_a_task.md": "jpeg_removal",
+    "docs/training.md": "mixtures",
+}
 
 every_page = pytest.mark.parametrize(
     "page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES]

@@ -239,3 +239,38 @@ class TestAdapter:
         trained = [name for name, p in model.named_parameters() if p.requires_grad]
         assert trained
         assert all("lora_" in name for name in trained)
+
+    def test_loads_what_finetuning_saved(self, tmp_path):
+        from lavin_dit.jdit.low_rank import LowRankFactors, attach_low_rank
+        from lavin_dit.weights.adapter import Adapter, AdapterConfig, save_adapter
+
+        core = random_jdit()
+        generator = torch.Generator().manual_seed(4)
+        factors = {
+            name: LowRankFactors(
+                torch.randn(3, 48, generator=generator) / 7,
+                torch.randn(rows, 3, generator=generator),
+            )
+            for name, rows in (
+                ("blocks.0.joint_attn.cond_k", 24),
+                ("blocks.1.joint_attn.x_proj", 48),
+            )
+        }
+        config = AdapterConfig(
+            base="any",
+            model="any",
+            rank=3,
+            height=32,
+            width=48,
+            num_pairs=4,
+            num_steps=1,
+            validation_loss=1.0,
+            base_validation_loss=1.0,
+        )
+        save_adapter(Adapter(config=config, factors=factors), tmp_path)
+        loaded = JDiTModel.from_core(random_jdit())
+        loaded.load_lora_adapter(
+            tmp_path, prefix=None, weight_name="adapter.safetensors", use_safetensors=True
+        )
+        attach_low_rank(core, factors)
+        torch.testing.assert_close(run(loaded), run(core))

@@ -11,10 +11,12 @@ from lavin_dit.cli.context import Context
 from lavin_dit.cli.convert import Convert
 from lavin_dit.cli.demo import Demo
 from lavin_dit.cli.evaluate import Evaluate
+from lavin_dit.cli.finetune import Finetune
 from lavin_dit.cli.info import Info
 from lavin_dit.cli.look import Look
 from lavin_dit.cli.predict import Predict
 from lavin_dit.cli.prepare import Prepare
+from lavin_dit.cli.report import Report
 from lavin_dit.cli.tasks import Tasks
 from lavin_dit.cli.train import Train, train
 
@@ -25,6 +27,8 @@ Verb: TypeAlias = (
     | Annotated[Prepare, tyro.conf.subcommand("prepare")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Finetune, tyro.conf.subcommand("finetune")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Info, tyro.conf.subcommand("info")]
     | Annotated[Tasks, tyro.conf.subcommand("tasks")]

@@ -1,6 +1,7 @@
 """Options that every verb with a model shares."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ class ModelOptions:
     model: str = "nano"
     """The nano that ships with the package; or the folder of a saved pipeline (`lavin convert`),
     or a repository on the Hugging Face hub."""
+    adapter: Path | None = None
+    """Folder of an adapter that `lavin finetune` wrote for this model."""
     device: str | None = None
     """cpu, cuda, cuda:1 or mps; the best one of this machine if not given."""
     dtype: Literal["float32", "bfloat16"] | None = None
@@ -26,9 +29,11 @@ class ModelOptions:
     def load(self) -> "LavinDiTPipeline":
         """Load the model.
 
+        An adapter is merged into the weights.
+
         Raises:
             FileNotFoundError: If there is none.
-            ValueError: If it is damaged or the device is missing.
+            ValueError: If it is damaged, the adapter is another model's, or the device is missing.
         """
         import torch
 
@@ -38,5 +43,7 @@ class ModelOptions:
         pipeline = LavinDiTPipeline.from_pretrained(
             self.model, device=self.device, dtype=dtype, offload=self.offload
         )
+        if self.adapter is not None:
+            pipeline.load_adapter(self.adapter).merge_adapter()
         pipeline.networks.tile_px = self.tile_px
         return pipeline

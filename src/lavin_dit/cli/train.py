@@ -1,8 +1,11 @@
 """``lavin train``: do a recipe's run, or go on with it."""
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from inspect import getdoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +18,17 @@ if TYPE_CHECKING:
 EXIT_STOPPED = 3
 """Exit status of a run that a signal ended: it is whole, and not over."""
 
+EXIT_NOT_FINITE = 1
+"""Exit status of a run that ended because its loss was not finite, step after step."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
     """Train an ST-VAE or a J-DiT by a recipe, any number of which can be changed.
 
     lavin train jdit-nano-64 --run runs/nano --st-vae runs/st-vae/export --data.sources world
-    --optimizer.lr 2e-4. Without a recipe, they are listed; with --help after a recipe, its numbers.
+    --optimizer.lr 2e-4. Without a recipe, they are listed; with --help after a recipe, its numbers;
+    with --show, the recipe is printed with its changes, and nothing is trained.
     A run that was stopped goes on when the same command is given again. On several GPUs, start it
     with torchrun: torchrun --nproc-per-node 8 -m lavin_dit.cli.main train jdit-0.1b-256 ...
     """
@@ -35,11 +42,13 @@ class Train:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    """Where and how."""
+class RunWords:
+    """Where and how a recipe is run."""
 
-    run: Path
+    run: Path | None = None
     """Folder of the run; a run that is there is gone on with."""
+    show: bool = False
+    """Print the recipe with its changes as JSON, and train nothing."""
     device: str | None = None
     """cpu or cuda; the best one of this machine if not given."""
     budget: str | None = None
@@ -57,7 +66,7 @@ def train(words: Sequence[str]) -> int:
         words: Recipe, and what is to be changed in it.
 
     Returns:
-        Exit status: 0 if the run is over, 3 if a signal ended it.
+        Exit status: 0 if the run is over, 1 if its loss was not finite, 3 if a signal ended it.
 
     Raises:
         ValueError: If there is no such recipe, or its run can't be done.
@@ -67,33 +76,83 @@ def train(words: Sequence[str]) -> int:
 
     recipes: dict[str, JDiTRecipe | STVAERecipe] = {**ST_VAE_RECIPES, **JDIT_RECIPES}
     if not words or words[0] in ("-h", "--help"):
-        print(Train.__doc__)
-        print("recipes: " + ", ".join(recipes))
+        print(getdoc(Train), end="\n\n")
+        print("\n".join(_listed(recipes)))
         return 0
     name, *changes = words
     if name not in recipes:
-        raise ValueError(f"there is no recipe {name!r}; there are {', '.join(recipes)}")
-    run, recipe = _parsed(name, recipes[name], changes)
+        raise ValueError(_unknown(name, recipes))
+    run, recipe = parsed(name, recipes[name], changes)
+    if run.show:
+        from lavin_dit.weights.config import config_to_json
+
+        print(json.dumps(config_to_json(recipe), indent=2))
+        return 0
+    if run.run is None:
+        raise ValueError(f"name the folder of the run: lavin train {name} --run runs/{name}")
     from lavin_dit.recipes.run import RunOptions, run_recipe
+    from lavin_dit.training.loop import NonFiniteLossError
 
     options = RunOptions(folder=run.run, device=run.device, resume=run.resume, threads=run.threads)
-    reason = run_recipe(recipe, options)
+    try:
+        reason = run_recipe(recipe, options)
+    except NonFiniteLossError as error:
+        print(f"lavin: error: {error}", file=sys.stderr)
+        return EXIT_NOT_FINITE
     print(f"{run.run}: ended by {reason}", file=sys.stderr)
     return 0 if reason in ("steps", "budget") else EXIT_STOPPED
 
 
-def _parsed(
+def _listed(recipes: "Mapping[str, JDiTRecipe | STVAERecipe]") -> list[str]:
+    """A line for each recipe, under a line of headings."""
+    rows = [("recipe", "pixels", "steps", "batch", "learning rate")]
+    for name, recipe in recipes.items():
+        rows.append(
+            (
+                name,
+                f"{recipe.data.height} x {recipe.data.width}",
+                f"{recipe.loop.num_steps:,}",
+                str(recipe.batch_size),
+                f"{recipe.optimizer.lr:g}, {recipe.schedule.decay}",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _unknown(name: str, recipes: Mapping[str, object]) -> str:
+    """What to say to a name that is no recipe."""
+    near = get_close_matches(name, recipes, n=1, cutoff=0.5)
+    meant = f"did you mean {near[0]}? " if near else ""
+    return f"there is no recipe {name!r}; {meant}there are {', '.join(recipes)}"
+
+
+def parsed(
     name: str, recipe: "JDiTRecipe | STVAERecipe", changes: Sequence[str]
-) -> "tuple[_Run, JDiTRecipe | STVAERecipe]":
-    """Where and how, and the recipe with its changes."""
+) -> "tuple[RunWords, JDiTRecipe | STVAERecipe]":
+    """Read a command line.
+
+    Args:
+        name: Of the recipe.
+        recipe: As it is without changes.
+        changes: Words after the name.
+
+    Returns:
+        Where and how, and the recipe with its changes.
+    """
     from dataclasses import make_dataclass, replace
 
     kind = type(recipe)
+    # What can be true or false in a recipe is said with a value: --compile True.
+    written = Annotated[kind, tyro.conf.arg(name=""), tyro.conf.FlagConversionOff]
     both = make_dataclass(
         "Run",
         [
-            ("where", Annotated[_Run, tyro.conf.arg(name="")]),
-            ("recipe", Annotated[kind, tyro.conf.arg(name="")], recipe),
+            ("where", Annotated[RunWords, tyro.conf.arg(name="")]),
+            ("recipe", written, recipe),
         ],
         kw_only=True,
         frozen=True,
@@ -101,9 +160,10 @@ def _parsed(
     found = tyro.cli(
         both,
         prog=f"lavin train {name}",
-        description=kind.__doc__,
+        # What a class raises is for those who call it.
+        description=(kind.__doc__ or "").partition("Raises:")[0].strip(),
         args=changes,
-        config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff),
+        config=(tyro.conf.AvoidSubcommands,),
     )
     recipe = found.recipe
     if found.where.budget is not None:

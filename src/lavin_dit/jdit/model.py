@@ -125,7 +125,7 @@ class JDiT(nn.Module):
         condition: Float[Tensor, "b c s h w"],
         *,
         clip_frames: Sequence[int] | None = None,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
     ) -> Float[Tensor, "b c t h w"]:
         """Predict the velocity of the target.
 
@@ -135,7 +135,8 @@ class JDiT(nn.Module):
             condition: Normalised latent frames of the context pairs and the query, in order.
             clip_frames: Latent frames of each condition clip, in order; their sum is ``s``. A clip
                 per frame if None, which is right for images. Joint context does not need it.
-            generator: Source of drop path's randomness in training; torch's default one if None.
+            generator: Source of drop path's randomness in training, for all samples or one for
+                each; torch's default one if None.
 
         Returns:
             Velocity, always float32.
@@ -167,7 +168,7 @@ class JDiT(nn.Module):
         *,
         clip_frames: Sequence[int] | None = None,
         views: Sequence[int],
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
     ) -> Float[Tensor, "b g c t h w"]:
         """Predict the velocities of several targets in one pass over a shared causal condition.
 
@@ -392,16 +393,26 @@ class JDiT(nn.Module):
         return unpatchify(patches, grid=grid, patch_size=self.config.patch_size)
 
     def _drop_path_scales(
-        self, batch: int, device: torch.device, generator: torch.Generator | None
+        self,
+        batch: int,
+        device: torch.device,
+        generator: torch.Generator | Sequence[torch.Generator] | None,
     ) -> Float[Tensor, "layers 4 b"] | None:
         """Draw which branches of which samples to drop; survivors are scaled up to compensate."""
         if not self.training or self.config.drop_path == 0.0:
             return None
         num_layers = self.config.num_layers
         rates = torch.linspace(0.0, self.config.drop_path, num_layers, device=device)[:, None, None]
-        shape = (num_layers, NUM_DROP_PATH_BRANCHES, batch)
-        source_device = device if generator is None else generator.device
-        draws = torch.rand(shape, generator=generator, device=source_device).to(device)
+        if isinstance(generator, Sequence):
+            if len(generator) != batch:
+                raise ValueError(f"{len(generator)} generators are given for {batch} samples")
+            shape = (num_layers, NUM_DROP_PATH_BRANCHES)
+            columns = [torch.rand(shape, generator=one, device=one.device) for one in generator]
+            draws = torch.stack(columns, dim=-1).to(device)
+        else:
+            shape = (num_layers, NUM_DROP_PATH_BRANCHES, batch)
+            source_device = device if generator is None else generator.device
+            draws = torch.rand(shape, generator=generator, device=source_device).to(device)
         return (draws >= rates).float() / (1.0 - rates)
 
     def _clip_tokens(self, clip_frames: Sequence[int] | None, condition: Tensor) -> tuple[int, ...]:

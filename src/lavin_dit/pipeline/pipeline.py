@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, Union, overload
 import torch
 
 from lavin_dit.jdit.model import JDiT
+from lavin_dit.pipeline.adapters import apply_adapter, check_no_adapter, remove_adapter
 from lavin_dit.pipeline.batching import batches, progress_bar
 from lavin_dit.pipeline.clips import Clip, Source, load_clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
@@ -97,6 +98,7 @@ class LavinDiTPipeline:
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         offload: Offload = "none",
+        adapter: str | os.PathLike[str] | None = None,
     ) -> "LavinDiTPipeline":
         """Load a saved pipeline.
 
@@ -107,17 +109,18 @@ class LavinDiTPipeline:
             device: As in the class.
             dtype: As in the class.
             offload: As in the class.
+            adapter: Folder of an adapter to be attached, as by `load_adapter`.
 
         Raises:
-            FileNotFoundError: If there is no such pipeline.
-            ValueError: If its files are damaged or don't fit each other, or the device is missing.
+            FileNotFoundError: If there is no such pipeline or adapter.
+            ValueError: If files are damaged or don't fit each other, or the device is missing.
         """
         found_device = resolve_device(device)
         dtype = dtype or default_dtype(found_device)
         checkpoint = load_checkpoint(
             locate(name), dtype=dtype, device=found_device if offload == "none" else "cpu"
         )
-        return cls(
+        pipeline = cls(
             st_vae=checkpoint.st_vae,
             jdit=checkpoint.jdit,
             defaults=checkpoint.defaults,
@@ -125,6 +128,7 @@ class LavinDiTPipeline:
             dtype=dtype,
             offload=offload,
         )
+        return pipeline if adapter is None else pipeline.load_adapter(adapter)
 
     @classmethod
     def from_preset(
@@ -168,7 +172,9 @@ class LavinDiTPipeline:
 
         Raises:
             OSError: If it can't be written.
+            ValueError: If an adapter is attached; merge or unload it first.
         """
+        check_no_adapter(self.networks)
         return save_checkpoint(
             Path(directory),
             st_vae=self.st_vae,
@@ -176,6 +182,46 @@ class LavinDiTPipeline:
             defaults=self.defaults,
             max_shard_bytes=max_shard_bytes,
         )
+
+    def load_adapter(self, directory: str | os.PathLike[str]) -> "LavinDiTPipeline":
+        """Attach an adapter that ``lavin finetune`` wrote; the weights stay as they are.
+
+        Args:
+            directory: Folder of the adapter.
+
+        Returns:
+            The pipeline.
+
+        Raises:
+            FileNotFoundError: If there is no adapter.
+            ValueError: If it is damaged, was trained on another model, or one is attached already.
+        """
+        apply_adapter(self.networks, Path(directory))
+        return self
+
+    def merge_adapter(self) -> "LavinDiTPipeline":
+        """Add the attached adapter to the weights, for good: it then costs nothing at run time.
+
+        Returns:
+            The pipeline.
+
+        Raises:
+            ValueError: If none is attached.
+        """
+        remove_adapter(self.networks, merged=True)
+        return self
+
+    def unload_adapter(self) -> "LavinDiTPipeline":
+        """Take the attached adapter off again.
+
+        Returns:
+            The pipeline.
+
+        Raises:
+            ValueError: If none is attached.
+        """
+        remove_adapter(self.networks, merged=False)
+        return self
 
     @property
     def st_vae(self) -> STVAE:

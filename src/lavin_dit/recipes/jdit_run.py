@@ -1,9 +1,11 @@
 """A J-DiT's run, put together from its recipe."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,6 +44,8 @@ from lavin_dit.weights.store import load_model
 _VALIDATION_BATCHES = 4
 _VALIDATION_BATCH_SIZE = 16
 _SHEET_ROWS = 12
+_POLL_S = 5.0
+_GRAPHS = 64
 
 
 def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> Training:
@@ -69,10 +73,12 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
         )
     jdit = starting_jdit(recipe, device=processes.device)
     jdit.gradient_checkpointing = recipe.gradient_checkpointing
-    objective = JDiTObjective(jdit, recipe.loss)
+    sharded = processes.world_size > 1 and recipe.strategy != "ddp"
+    objective = JDiTObjective(
+        jdit, recipe.loss, lockstep=sharded and recipe.draws.condition_dropping > 0
+    )
     if recipe.compile:
-        for block in jdit.blocks:
-            block.compile()
+        compile_blocks(jdit)
     share = Share(
         seed=recipe.seed,
         rank=processes.rank,
@@ -112,6 +118,24 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
         ),
         on_line=tqdm.write,
     )
+
+
+def compile_blocks(jdit: JDiT, **settings: Any) -> None:  # noqa: ANN401 - torch.compile's
+    """Have a network's blocks compiled when they are first called.
+
+    With joint context, sequences of all lengths share a few graphs. With causal context, attention
+    is cut clip by clip, so each number of pairs has graphs of its own, more than torch allows by
+    itself before it gives up compiling.
+
+    Args:
+        jdit: The network.
+        settings: As `torch.compile` takes them.
+    """
+    from torch._dynamo import config as limits  # slow to import, and seldom needed
+
+    limits.recompile_limit = max(limits.recompile_limit, _GRAPHS)
+    for block in jdit.blocks:
+        block.compile(**settings)
 
 
 def part_of(folder: str, part: str) -> Path:
@@ -173,7 +197,8 @@ def training_batches(
                 workers=data.workers,
                 on_chunk=partial(_move, bar),
             )
-    processes.barrier()
+    while not is_complete(folder, mixture, st_vae):
+        time.sleep(_POLL_S)  # hours may pass, and waiting for a message would give up
     return CachedEpisodes(
         folder,
         batch_size=recipe.batch_size,

@@ -4,10 +4,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
+from lavin_dit.recipes.finetune import FinetuneRecipe
+from lavin_dit.recipes.finetune_run import finetune_training
 from lavin_dit.recipes.jdit import JDiTRecipe
 from lavin_dit.recipes.jdit_run import jdit_training
 from lavin_dit.recipes.st_vae import STVAERecipe
@@ -19,6 +21,12 @@ from lavin_dit.weights.config import config_to_json
 
 _log = logging.getLogger(__name__)
 
+Recipe: TypeAlias = JDiTRecipe | STVAERecipe | FinetuneRecipe
+_BUILDERS = {
+    JDiTRecipe: jdit_training,
+    STVAERecipe: st_vae_training,
+    FinetuneRecipe: finetune_training,
+}
 _MAY_CHANGE = {
     "loop": {
         "num_steps",
@@ -53,7 +61,7 @@ class RunOptions:
     threads: int | None = None
 
 
-def run_recipe(recipe: JDiTRecipe | STVAERecipe, options: RunOptions) -> str:
+def run_recipe(recipe: Recipe, options: RunOptions) -> str:
     """Do a run, or go on with it.
 
     Args:
@@ -78,9 +86,10 @@ def run_recipe(recipe: JDiTRecipe | STVAERecipe, options: RunOptions) -> str:
             )
         sessions = read_sessions(options.folder)
         _check_folder(options, sessions, recipe)
-        build = jdit_training if isinstance(recipe, JDiTRecipe) else st_vae_training
+        build = _BUILDERS[type(recipe)]
         training: Training = build(recipe, folder=options.folder, processes=processes)  # pyright: ignore[reportArgumentType] - each with its own recipe
         resumed = training.resume()
+        processes.barrier()  # all have read the folder before the first one writes to it
         if processes.is_first:
             session = describe_session(
                 config_to_json(recipe),
@@ -93,9 +102,7 @@ def run_recipe(recipe: JDiTRecipe | STVAERecipe, options: RunOptions) -> str:
         return training.run()
 
 
-def _check_folder(
-    options: RunOptions, sessions: list[dict[str, Any]], recipe: JDiTRecipe | STVAERecipe
-) -> None:
+def _check_folder(options: RunOptions, sessions: list[dict[str, Any]], recipe: Recipe) -> None:
     """Refuse a folder with another run in it."""
     if not sessions:
         if options.folder.exists() and not options.folder.is_dir():

@@ -23,7 +23,6 @@ from lavin_dit.training.draws import (
     EpisodeDraws,
     draw_episode,
     sample_generator,
-    step_generator,
 )
 from lavin_dit.training.jdit_objective import LatentEpisodes
 from lavin_dit.weights.defaults import Posterior
@@ -106,7 +105,7 @@ def stack_draws(
     inputs: Float[Tensor, "b n c s h w"],
     targets: Float[Tensor, "b n c t h w"],
     tasks: tuple[str, ...],
-    generator: torch.Generator,
+    generators: list[torch.Generator],
 ) -> LatentEpisodes:
     """Put latents and draws together, on the latents' device."""
     device = inputs.device
@@ -117,7 +116,7 @@ def stack_draws(
         timesteps=torch.stack([draw.timesteps for draw in draws]).to(device),
         dropped=torch.stack([draw.dropped for draw in draws]).to(device),
         tasks=tasks,
-        generator=generator,
+        generators=tuple(generators),
     )
 
 
@@ -267,9 +266,7 @@ class EncodedEpisodes:
             inputs=inputs,
             targets=targets,
             tasks=tuple(batch.origins[place].task for place in places),
-            generator=step_generator(
-                self._share.seed, step=batch.step, rank=self._share.rank + places.start
-            ),
+            generators=generators,
         )
 
     def _encode(

@@ -8,22 +8,25 @@ since their index is a pickle.
 
 import json
 import logging
+import os
 import re
 import shutil
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
-from torch import Tensor, nn
+from torch import nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
+    get_optimizer_state_dict,
     get_state_dict,
     set_state_dict,
 )
-from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from lavin_dit.training.ema import WeightAverage
@@ -32,7 +35,8 @@ _log = logging.getLogger(__name__)
 _FOLDER = re.compile(r"step-(\d{9})")
 _PROGRESS_FILE = "progress.json"
 _OPTIONS = StateDictOptions(ignore_frozen_params=True, strict=True)
-_SPARE = 1.2  # of a checkpoint's size, that a disk must have free before a run begins
+_TENSORS_PER_WEIGHT = 4  # itself, its average, and AdamW's two
+_SPARE = 1.1  # bytes that a disk must have free for one of a checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ class CheckpointFolder:
         average: WeightAverage,
         progress: RunProgress,
     ) -> Path:
-        """Write a checkpoint; all processes call it together.
+        """Write a checkpoint, of a step that has none yet; all processes call it together.
 
         Raises:
             OSError: If it can't be written; earlier checkpoints stay.
@@ -100,11 +104,12 @@ class CheckpointFolder:
             partial.mkdir(parents=True, exist_ok=True)
         _barrier()
         try:
-            dcp.save(
-                _tensors(objective, optimizer, average),
-                checkpoint_id=partial,
-                no_dist=not dist.is_initialized(),
-            )
+            with _one_process_is_meant():
+                dcp.save(
+                    _tensors(objective, optimizer, average),
+                    checkpoint_id=partial,
+                    no_dist=not dist.is_initialized(),
+                )
             if first:
                 record = {
                     "step": progress.step,
@@ -112,9 +117,7 @@ class CheckpointFolder:
                     "batches": progress.batches,
                     "num_skipped": progress.num_skipped,
                 }
-                (partial / _PROGRESS_FILE).write_text(json.dumps(record), encoding="utf-8")
-                if final.exists():  # the same step, saved again on the way out
-                    shutil.rmtree(final)
+                _write_durably(partial / _PROGRESS_FILE, json.dumps(record))
                 partial.replace(final)
                 self._rotate()
         except BaseException:
@@ -147,7 +150,8 @@ class CheckpointFolder:
         """
         tensors = _tensors(objective, optimizer, average)
         try:
-            dcp.load(tensors, checkpoint_id=path, no_dist=not dist.is_initialized())
+            with _one_process_is_meant():
+                dcp.load(tensors, checkpoint_id=path, no_dist=not dist.is_initialized())
             record = json.loads((path / _PROGRESS_FILE).read_text(encoding="utf-8"))
         except (dcp.api.CheckpointException, OSError, RuntimeError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0]
@@ -163,10 +167,11 @@ class CheckpointFolder:
         return RunProgress(**record)
 
     def check_room(self, objective: nn.Module) -> None:
-        """Find out before the first step whether a checkpoint can be written.
+        """Find out before the first step whether checkpoints can be written.
 
         Raises:
-            OSError: If the folder can't be written to, or the disk is too full for two checkpoints.
+            OSError: If the folder can't be written to, or the disk is too full for as many as are
+                kept and the one that is being written.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         probe = self.folder / ".probe"
@@ -174,12 +179,15 @@ class CheckpointFolder:
             probe.write_bytes(b"probe")
         finally:
             probe.unlink(missing_ok=True)
-        needed = 2 * _SPARE * 4 * sum(_local_bytes(p) for p in objective.parameters())
+        missing = max(1, self.keep + 1 - len(self._whole()))
+        size = _TENSORS_PER_WEIGHT * sum(p.numel() * p.itemsize for p in objective.parameters())
+        needed = missing * _SPARE * size
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             raise OSError(
-                f"{self.folder} has {free / 1e9:.1f} GB free, but two checkpoints take about "
-                f"{needed / 1e9:.1f} GB; make room, or choose another folder with --run"
+                f"{self.folder} has {free / 1e9:.1f} GB free, but checkpoints to come take about "
+                f"{needed / 1e9:.1f} GB; make room, keep fewer with --loop.keep-checkpoints, or "
+                "choose another folder with --run"
             )
 
     def _whole(self) -> list[Path]:
@@ -199,6 +207,11 @@ def _tensors(
     objective: nn.Module, optimizer: Optimizer, average: WeightAverage
 ) -> dict[str, dict[str, Any]]:
     """Everything of a run that is a tensor."""
+    if not optimizer.state:
+        # Torch makes up the state that a first step would leave, and counts that step.
+        get_optimizer_state_dict(objective, optimizer, options=_OPTIONS)
+        for state in optimizer.state.values():
+            state["step"].zero_()
     model, optimizer_state = get_state_dict(objective, optimizer, options=_OPTIONS)
     return {
         "objective": dict(model),
@@ -207,9 +220,20 @@ def _tensors(
     }
 
 
-def _local_bytes(parameter: Tensor) -> int:
-    local = parameter.to_local() if isinstance(parameter, DTensor) else parameter
-    return local.numel() * torch.finfo(local.dtype).bits // 8
+def _write_durably(path: Path, text: str) -> None:
+    """Write a file that is on the disk before anything else happens, a loss of power included."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _one_process_is_meant() -> Generator[None]:
+    """Keep torch from remarking that nothing is distributed where nothing should be."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        yield
 
 
 def _is_first() -> bool:

@@ -15,7 +15,7 @@ from lavin_dit.flow.guidance import draw_dropped_conditions
 from lavin_dit.flow.timesteps import logit_normal_timesteps
 from lavin_dit.training.config import DrawSettings
 
-_SAMPLE, _STEP = range(2)
+_SAMPLE = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +42,6 @@ def sample_generator(seed: int, *, step: int, slot: int) -> torch.Generator:
         slot: Place in the global batch.
     """
     return torch.Generator().manual_seed(derived_seed(seed, _SAMPLE, step, slot) >> 1)
-
-
-def step_generator(seed: int, *, step: int, rank: int) -> torch.Generator:
-    """Source of what a process draws for a whole step, drop path that is."""
-    return torch.Generator().manual_seed(derived_seed(seed, _STEP, step, rank) >> 1)
 
 
 def draw_episode(

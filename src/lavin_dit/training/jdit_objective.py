@@ -36,8 +36,8 @@ class LatentEpisodes(NamedTuple):
     """Which episodes lose their pairs."""
     tasks: tuple[str, ...]
     """Name of each episode's task, for the log."""
-    generator: torch.Generator
-    """Source of drop path's randomness."""
+    generators: tuple[torch.Generator, ...]
+    """Source of drop path's randomness, for each episode."""
 
 
 class JDiTObjective(nn.Module):
@@ -46,17 +46,21 @@ class JDiTObjective(nn.Module):
     Attributes:
         jdit: The network.
         config: How it is supervised.
+        lockstep: Whether the network is called equally often for every batch.
 
     Source:
         Paper algorithm 1 and equation 1; dense supervision is ours (decision 0015).
     """
 
-    def __init__(self, jdit: JDiT, config: JDiTLossConfig) -> None:
+    def __init__(self, jdit: JDiT, config: JDiTLossConfig, *, lockstep: bool = False) -> None:
         """Take a network, which is then trained.
 
         Args:
             jdit: The network. Parameters that no prediction depends on are frozen.
             config: How it is supervised.
+            lockstep: Call the network equally often for every batch, whatever chance drops. Where
+                weights are sharded, each call gathers them from all processes, so none may call
+                more often than another.
 
         Raises:
             ValueError: If dense supervision is asked of a network with joint context.
@@ -70,6 +74,7 @@ class JDiTObjective(nn.Module):
             )
         self.jdit = jdit
         self.config = config
+        self.lockstep = lockstep
         for _, parameter in jdit.idle_parameters():
             parameter.requires_grad_(requires_grad=False)
 
@@ -87,24 +92,27 @@ class JDiTObjective(nn.Module):
         del step
         kept, lost = (~batch.dropped).nonzero()[:, 0], batch.dropped.nonzero()[:, 0]
         parts: list[Tensor] = []
-        if len(kept):
-            parts.append(self._with_pairs(batch, kept))
-        if len(lost):
-            parts.append(self._without_pairs(batch, lost))
-        places = torch.cat([kept, lost])
+        unused: list[Tensor] = []
+        for places, loss_of in ((kept, self._with_pairs), (lost, self._without_pairs)):
+            if len(places):
+                parts.append(loss_of(batch, places))
+            elif self.lockstep:
+                unused.append(loss_of(batch, places.new_zeros(1)))
         losses = torch.cat(parts)
         logged = {"loss": losses.detach().mean()}
         if len(kept):
             logged |= self._by_task(batch.tasks, kept, parts[0])
         if len(lost):
             logged["loss_without_pairs"] = parts[-1].detach().mean()
-        assert len(places) == len(batch.tasks), "every episode is either kept or dropped"
-        return Losses(total=losses.mean(), logged=logged)
+        assert len(losses) == len(batch.tasks), "every episode is either kept or dropped"
+        total = losses.mean() + sum(0.0 * loss.sum() for loss in unused)
+        return Losses(total=total, logged=logged)
 
     def _with_pairs(self, batch: LatentEpisodes, places: Tensor) -> Float[Tensor, " k"]:
         """Loss of the episodes that keep their pairs."""
         inputs, targets = batch.inputs[places], batch.targets[places]
         noise, timesteps = batch.noise[places], batch.timesteps[places]
+        generators = [batch.generators[place] for place in places.tolist()]
         num_pairs = inputs.shape[1]
         first = 1 if self.config.supervision == "dense" and num_pairs > 1 else num_pairs - 1
         condition, clip_frames = interleaved(inputs, targets)
@@ -117,11 +125,11 @@ class JDiTObjective(nn.Module):
                 condition,
                 clip_frames=clip_frames,
                 views=[2 * pair + 1 for pair in range(first, num_pairs)],
-                generator=batch.generator,
+                generator=generators,
             )
         else:
             predicted = self.jdit(
-                states[:, 0], time[:, 0], condition, generator=batch.generator
+                states[:, 0], time[:, 0], condition, generator=generators
             ).unsqueeze(1)
         return self._loss(predicted, velocity(learned, noise=start))
 
@@ -134,7 +142,7 @@ class JDiTObjective(nn.Module):
             time,
             null_condition(query),
             clip_frames=(1, query.shape[2]),
-            generator=batch.generator,
+            generator=[batch.generators[place] for place in places.tolist()],
         )
         return self._loss(predicted, velocity(target, noise=noise))
 

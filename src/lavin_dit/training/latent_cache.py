@@ -31,7 +31,7 @@ from lavin_dit.pipeline.atomic import written_atomically
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.training.batches import Share, TrainingBatch, encode_pixels, stack_draws
 from lavin_dit.training.config import DrawSettings
-from lavin_dit.training.draws import draw_episode, step_generator
+from lavin_dit.training.draws import draw_episode
 from lavin_dit.training.jdit_objective import LatentEpisodes
 from lavin_dit.weights.fingerprint import fingerprint
 
@@ -166,7 +166,10 @@ class CachedEpisodes:
                 f"{index['max_pairs']}, the pairs of the episodes in {folder}"
             )
         self._entries = [
-            CachedEntry(**{**entry, "shape": tuple(entry["shape"])}) for entry in index["entries"]
+            CachedEntry(
+                **{**entry, "shape": tuple(entry["shape"]), "chunks": tuple(entry["chunks"])}
+            )
+            for entry in index["entries"]
         ]
         self._identity = index["identity"]
         self._folder = folder
@@ -267,9 +270,7 @@ class CachedEpisodes:
             inputs=torch.stack(inputs).to(device),
             targets=torch.stack(targets).to(device),
             tasks=tuple(tasks),
-            generator=step_generator(
-                self._share.seed, step=step, rank=self._share.rank + places.start
-            ),
+            generators=[generators[number] for number in places],
         )
 
     def names(self, step: int) -> list[str]:
@@ -285,17 +286,20 @@ class CachedEpisodes:
     def clip_tokens(self, step: int) -> tuple[int, int]:
         """Clips of each episode of a step, and tokens of each target."""
         entry = self._entries[self.place(step, 0)[0]]
-        height, width = self._episode(entry, 0)["targets"].shape[-2:]
+        height, width = self._file(entry.chunks[0]).get_slice("targets").get_shape()[-2:]
         return 2 * (self.num_pairs(step) + 1), entry.shape[1] * (height // 2) * (width // 2)
 
     def _episode(self, entry: CachedEntry, episode: int) -> dict[str, Float[Tensor, "..."]]:
         """Latents of all pairs of one episode."""
         chunk, place = divmod(episode, _EPISODES_PER_CHUNK)
-        name = entry.chunks[chunk]
+        file = self._file(entry.chunks[chunk])
+        return {part: file.get_slice(part)[place] for part in ("inputs", "targets")}
+
+    def _file(self, name: str) -> Any:  # noqa: ANN401 - safetensors has no public type for it
+        """A chunk, which stays open."""
         if name not in self._files:
             self._files[name] = safe_open(self._folder / name, framework="pt").__enter__()
-        file = self._files[name]
-        return {part: file.get_slice(part)[place] for part in ("inputs", "targets")}
+        return self._files[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

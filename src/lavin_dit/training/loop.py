@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -28,19 +28,28 @@ from lavin_dit.training.optimizer import (
     make_optimizer,
     set_learning_rate,
 )
-from lavin_dit.training.processes import Processes, gather_gradients
+from lavin_dit.training.processes import (
+    Processes,
+    gather_gradients,
+    let_go_of_whole_weights,
+)
 from lavin_dit.training.run_folder import CHECKPOINTS, RunLog
 from lavin_dit.training.schedule import learning_rate_share
 from lavin_dit.training.stopping import StopRequest, parse_duration, stopped_by_signals
 from lavin_dit.training.throughput import Meter, peak_flops
 
 _log = logging.getLogger(__name__)
+_UNMEASURED_SHARE, _UNMEASURED_S = 0.1, 60.0
+"""What the end of a run is taken to need of its budget until it was measured: a share, at most so
+many seconds."""
+_RESERVE = 1.25
 
 
 class NonFiniteLossError(RuntimeError):
     """Too many steps in a row had a loss or a gradient that is not finite."""
 
 
+@runtime_checkable
 class Hook(Protocol):
     """What is done with the averaged weights now and then: validation, sheets, exports."""
 
@@ -86,7 +95,9 @@ class Training:
     num_skipped: int = 0
     _skipped_in_a_row: int = 0
     _clock_s: float = field(default_factory=perf_counter)
-    _reserve_s: float = 0.0
+    _save_s: float = 0.0
+    _validation_s: float = 0.0
+    _saved_step: int | None = None
     _next_batches: dict[str, Any] = field(default_factory=dict[str, Any])
     _optimizer: AdamW = field(init=False)
     _average: WeightAverage = field(init=False)
@@ -106,6 +117,11 @@ class Training:
         """The averaged weights."""
         return self._average
 
+    @property
+    def optimizer(self) -> AdamW:
+        """What moves the weights."""
+        return self._optimizer
+
     def resume(self) -> bool:
         """Go on from the newest checkpoint of the folder.
 
@@ -120,6 +136,7 @@ class Training:
             return False
         progress = self._checkpoints.load(path, self._module(), self._optimizer, self._average)
         self.step, self.elapsed_s = progress.step, progress.elapsed_s
+        self._saved_step = progress.step
         self.num_skipped = progress.num_skipped
         self.batches.load_state_dict(progress.batches)
         self._next_batches = progress.batches
@@ -140,8 +157,14 @@ class Training:
         log_event(log, "begin", step=self.step, world_size=self.processes.world_size)
         try:
             with stopped_by_signals() as request:
-                reason = self._run(log, request)
-            self._save()
+                try:
+                    reason = self._run(log, request)
+                except NonFiniteLossError as error:
+                    self._optimizer.zero_grad(set_to_none=True)
+                    self._save()
+                    log_event(log, "end", step=self.step, reason=str(error))
+                    raise
+                self._save()
             log_event(log, "end", step=self.step, reason=reason)
         finally:
             if log is not None:
@@ -151,7 +174,8 @@ class Training:
     def _run(self, log: RunLog | None, request: StopRequest) -> str:
         """Steps, one after another."""
         self._clock_s = perf_counter()
-        peak = peak_flops(self.processes.device) if self.flops_of else 0.0
+        dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float32
+        peak = peak_flops(self.processes.device, dtype=dtype) if self.flops_of else 0.0
         meter = Meter(peak=peak * self.processes.world_size)
         batches = iter(self.batches)
         self._module().train()
@@ -197,7 +221,8 @@ class Training:
         """Gradients of a batch, added up over its micro batches; returns what is logged."""
         size = self.config.micro_batch_size or len(batch)
         starts = range(0, len(batch), size)
-        logged: dict[str, Tensor] = {}
+        sums: dict[str, Tensor] = {}
+        shares: dict[str, float] = {}
         for start in starts:
             stop = min(start + size, len(batch))
             share = (stop - start) / len(batch)
@@ -207,7 +232,10 @@ class Training:
                 losses = self.call(part, self.step)
             (losses.total * share).backward()
             for name, value in {"total": losses.total.detach(), **losses.logged}.items():
-                logged.setdefault(name, torch.zeros_like(value)).add_(value, alpha=share)
+                sums.setdefault(name, torch.zeros_like(value)).add_(value, alpha=share)
+                shares[name] = shares.get(name, 0.0) + share
+        # A task that is not in every micro batch has a mean over those that it is in.
+        logged = {name: value / shares[name] for name, value in sums.items()}
         logged["total"] = self.processes.mean(logged["total"])
         return logged
 
@@ -233,23 +261,27 @@ class Training:
 
     def _now_and_then(self, log: RunLog | None, meter: Meter, *, over: bool) -> None:
         """Checkpoints and validation, where it is their turn."""
-        began, every = perf_counter(), self.config.validate_every
+        every = self.config.validate_every
         if self.step % self.config.checkpoint_every == 0 and not over:
             self._save()
             meter.skip()
         if self.validate is not None and (over or (every and self.step % every == 0)):
-            module = self._module()
+            began, module = perf_counter(), self._module()
             module.eval()
             with self._average.swapped_in(self.objective.trained):
                 numbers = self.validate(self.step)
+                let_go_of_whole_weights(module)
             module.train()
+            self._validation_s = max(self._validation_s, perf_counter() - began)
             if log is not None and numbers:
                 log.metrics(self.step, numbers)
             meter.skip()
-        self._reserve_s = max(self._reserve_s, perf_counter() - began)
 
     def _save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, unless this step has one."""
+        if self._saved_step == self.step:
+            return
+        began = perf_counter()
         progress = RunProgress(
             step=self.step,
             elapsed_s=self.spent_s(),
@@ -257,6 +289,8 @@ class Training:
             num_skipped=self.num_skipped,
         )
         self._checkpoints.save(self._module(), self._optimizer, self._average, progress)
+        self._saved_step = self.step
+        self._save_s = max(self._save_s, perf_counter() - began)
 
     def _tell(self, log: RunLog | None, metrics: Mapping[str, Tensor], meter: Meter) -> None:
         """Write a line of metrics and show one of progress."""
@@ -276,10 +310,18 @@ class Training:
             return request.signal_name or "signal"
         if self.step >= self.config.num_steps:
             return "steps"
-        budget = self.config.budget
-        # What the end of a run takes, a validation and a checkpoint, is part of the budget.
-        spent = budget is not None and self.spent_s() + self._reserve_s >= parse_duration(budget)
+        if self.config.budget is None:
+            return None
+        budget_s = parse_duration(self.config.budget)
+        spent = self.spent_s() + self._reserve_s(budget_s) >= budget_s
         return "budget" if self.processes.any(spent) else None
+
+    def _reserve_s(self, budget_s: float) -> float:
+        """What the end of a run takes of its budget: a validation and a checkpoint."""
+        unmeasured = min(_UNMEASURED_SHARE * budget_s, _UNMEASURED_S)
+        if not self._save_s or (self.validate is not None and not self._validation_s):
+            return max(unmeasured, _RESERVE * (self._save_s + self._validation_s))
+        return _RESERVE * (self._save_s + self._validation_s)
 
     def _progress(self) -> float:
         """Share of the run that is over."""

@@ -6,24 +6,22 @@ pass; each has gradients of its own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Losses:
+class Losses(NamedTuple):
     """What one forward pass of an objective returns.
 
-    Attributes:
-        total: What is differentiated.
-        logged: Detached values to be shown, by name.
+    A tuple, because sharding looks for tensors in what a module returns, and knows no records.
     """
 
     total: Float[Tensor, ""]
+    """What is differentiated."""
     logged: Mapping[str, Float[Tensor, ""]]
+    """Detached values to be shown, by name."""
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from typing import cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from lavin_dit.training.config import Precision, Strategy
@@ -114,9 +114,15 @@ def spread(
         return objective
     if strategy == "ddp":
         ids = [processes.device.index] if processes.device.type == "cuda" else None
-        return DistributedDataParallel(objective, device_ids=ids)
+        # Buffers are those of frozen networks, alike everywhere.
+        return DistributedDataParallel(
+            objective, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
+        )
     half = torch.bfloat16 if precision == "bfloat16" else None
-    policy = MixedPrecisionPolicy(param_dtype=half, reduce_dtype=torch.float32)
+    # Inputs stay as they are: timesteps and rotations are float32, and autocast does the rest.
+    policy = MixedPrecisionPolicy(
+        param_dtype=half, reduce_dtype=torch.float32, cast_forward_inputs=False
+    )
     keep = strategy == "fsdp"
     for block in blocks or ():
         fully_shard(block, mp_policy=policy, reshard_after_forward=keep)
@@ -132,5 +138,12 @@ def gather_gradients(objective: nn.Module, *, last: bool) -> None:
     """
     if isinstance(objective, DistributedDataParallel):
         objective.require_backward_grad_sync = last
-    elif hasattr(objective, "set_requires_gradient_sync"):
-        objective.set_requires_gradient_sync(last)  # pyright: ignore[reportCallIssue] - FSDP's
+    elif isinstance(objective, FSDPModule):
+        objective.set_requires_gradient_sync(last)
+
+
+def let_go_of_whole_weights(objective: nn.Module) -> None:
+    """Put shards back in place of weights that a pass without gradients has left whole."""
+    for module in objective.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()

@@ -12,6 +12,7 @@
 """
 
 import json
+import math
 import os
 import platform
 import subprocess
@@ -21,7 +22,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -29,15 +30,7 @@ from lavin_dit.pipeline.atomic import written_atomically
 
 RUN_FILE, METRICS_FILE, EVENTS_FILE = "run.json", "metrics.jsonl", "events.jsonl"
 CHECKPOINTS, SHEETS, EXPORT, TENSORBOARD = "checkpoints", "sheets", "export", "tensorboard"
-_PACKAGES = ("lavin-dit", "torch", "numpy", "safetensors", "numba", "mujoco")
-
-
-class MetricSink(Protocol):
-    """Something that is told the numbers of a step."""
-
-    def __call__(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Take the numbers of one step."""
-        ...
+_PACKAGES = ("lavin-dit", "torch", "numpy", "safetensors", "numba", "mujoco", "peft")
 
 
 def describe_session(recipe: Mapping[str, Any], *, device: str, world_size: int) -> dict[str, Any]:
@@ -85,8 +78,19 @@ def read_sessions(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Logged steps of a run, in order; a line that a kill cut short is left out."""
-    path = folder / METRICS_FILE
+    """Logged steps of a run, in order; a line that a kill cut short is left out.
+
+    A value that was not finite is None.
+    """
+    return _read_lines(folder / METRICS_FILE)
+
+
+def read_events(folder: Path) -> list[dict[str, Any]]:
+    """What was out of the ordinary in a run, in order."""
+    return _read_lines(folder / EVENTS_FILE)
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     lines: list[dict[str, Any]] = []
@@ -117,7 +121,8 @@ class RunLog:
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Write the numbers of a step."""
-        line = {"step": step, **{name: _rounded(value) for name, value in values.items()}}
+        line: dict[str, float | None] = {"step": step}
+        line |= {name: _rounded(value) for name, value in values.items()}
         with (self._folder / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if self._tensorboard is not None:
@@ -154,9 +159,9 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def _rounded(value: float) -> float:
-    """Six digits say enough, and lines stay readable."""
-    return float(f"{value:.6g}")
+def _rounded(value: float) -> float | None:
+    """Six digits say enough, and lines stay readable; JSON has no number that is not finite."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def _version(package: str) -> str | None:

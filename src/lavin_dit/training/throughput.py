@@ -21,19 +21,20 @@ _PEAK_BF16_FLOPS = {
 """Dense bfloat16 (T4: float16) arithmetic by the makers' data sheets."""
 
 
-def peak_flops(device: torch.device) -> float:
+def peak_flops(device: torch.device, *, dtype: torch.dtype = torch.float32) -> float:
     """Operations a second that a device can do at best.
 
     Args:
         device: A CUDA device is looked up by name. For a CPU, and a GPU that is not known, the
-            rate of a large matrix product is measured, in the precision that is trained in.
+            rate of a large matrix product is measured.
+        dtype: Precision of that product on a CPU.
     """
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
         for part, flops in _PEAK_BF16_FLOPS.items():
             if part in name:
                 return flops
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype = torch.bfloat16 if device.type == "cuda" else dtype
     side = 4096 if device.type == "cuda" else 768
     matrix = torch.ones(side, side, device=device, dtype=dtype)
     best = float("inf")

@@ -1,0 +1,103 @@
+"""``lavin train`` from nothing to a pipeline that can be loaded, in small."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from lavin_dit.cli.main import main
+from lavin_dit.data.prepare import prepare_shards
+from lavin_dit.data.shard_writer import ShardSettings
+from lavin_dit.pipeline.pipeline import LavinDiTPipeline
+from lavin_dit.training.run_folder import read_metrics, read_sessions
+from scene_source import SceneSource
+
+PROGRAM = Path(__file__).parents[1] / "tiny_mixture.py"
+SMALL_ST_VAE = (
+    *("--model.block-out-channels", 32, 32, 32, 32, "--model.layers-per-block", 1),
+    *("--model.encoder-norm-groups", 8, "--model.decoder-norm-groups", 8),
+)
+SMALL_JDIT = (
+    *("--model.hidden-size", 48, "--model.num-layers", 2, "--model.mlp-hidden-size", 64),
+    *("--model.num-heads", 4, "--model.num-kv-heads", 2, "--model.rope-axes-dim", 4, 4, 4),
+)
+
+
+def train(recipe, folder, *words):
+    arguments = ["train", recipe, "--run", folder, "--device", "cpu", "--data.workers", 0, *words]
+    return main([str(word) for word in arguments])
+
+
+@pytest.fixture(scope="module")
+def st_vae(tmp_path_factory):
+    """A run of the ST-VAE."""
+    folder = tmp_path_factory.mktemp("st-vae")
+    words = (
+        *("--data.mixture", f"{PROGRAM}:mixture", "--data.height", 32, "--data.width", 48),
+        *("--batch-size", 8, "--loop.num-steps", 2, "--loop.log-every", 1, *SMALL_ST_VAE),
+    )
+    assert train("st-vae-nano-images", folder, *words) == 0
+    return folder
+
+
+def test_an_st_vae_is_trained_and_exported(st_vae):
+    lines = read_metrics(st_vae)
+    assert [line["step"] for line in lines] == [1, 2, 2]
+    assert lines[0]["squared_error"] > 0
+    assert "validation/psnr_db/images_inputs" in lines[-1]
+    assert list((st_vae / "sheets").glob("*.png"))
+    (session,) = read_sessions(st_vae)
+    assert session["recipe"]["loop"]["num_steps"] == 2
+    assert session["versions"]["torch"]
+
+
+def test_a_jdit_is_trained_resumed_and_exported_as_a_pipeline(st_vae, tmp_path, capsys):
+    shards = tmp_path / "shards"
+    prepare_shards(SceneSource(length=12), shards, settings=ShardSettings(samples_per_shard=6))
+    words = (
+        *("--st-vae", st_vae / "export", "--data.sources", f"shards={shards}"),
+        *("--data.validation-sources", f"shards={shards}", "--data.tasks", "depth_estimation"),
+        *("--data.height", 32, "--data.width", 48, "--data.max-pairs", 2),
+        *("--data.latents", tmp_path / "latents", "--data.latent-episodes", 3),
+        *("--sampling.num-steps", 2, "--sampling.num-context-pairs", 2),
+        *("--batch-size", 4, "--loop.log-every", 1, *SMALL_JDIT),
+    )
+    run = tmp_path / "run"
+    assert train("jdit-nano-64", run, "--loop.num-steps", 2, *words) == 0
+    assert train("jdit-nano-64", run, "--loop.num-steps", 3, *words) == 0
+    steps = [line["step"] for line in read_metrics(run) if "total" in line]
+    assert steps == [1, 2, 3]
+    assert "mfu" in read_metrics(run)[0]
+    assert list((run / "sheets").glob("*.png"))
+    assert max(path.stat().st_size for path in (run / "export").rglob("*.safetensors")) <= 2**24
+    pipeline = LavinDiTPipeline.from_pretrained(run / "export")
+    assert pipeline.jdit.config.hidden_size == 48
+    assert all(torch.isfinite(p).all() for p in pipeline.jdit.parameters())
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    assert [event["reason"] for event in events if event["event"] == "end"] == ["steps", "steps"]
+    capsys.readouterr()
+    assert train("jdit-nano-64", run, "--optimizer.lr", 1e-5, *words) == 2
+    assert "optimizer.lr was 0.001, now 1e-05" in capsys.readouterr().err
+
+
+def test_recipes_are_listed(capsys):
+    assert main(["train"]) == 0
+    listed = capsys.readouterr().out
+    for name in ("st-vae-nano-images", "jdit-nano-64", "jdit-3.4b-512"):
+        assert name in listed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["jdit-9b"], "there is no recipe 'jdit-9b'; there are st-vae-nano-images"),
+        (["jdit-nano-64", "--run", "RUN"], "name the folder of a trained ST-VAE"),
+        (["st-vae-nano-images", "--run", "RUN"], "there is nothing to train on"),
+        (["st-vae-images", "--run", "RUN"], "loss.perceptual 0.1 needs a network"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_in_a_line(words, message, tmp_path, capsys):
+    words = [str(tmp_path / "run") if word == "RUN" else word for word in words]
+    assert main(["train", *words]) == 2
+    assert message in capsys.readouterr().err

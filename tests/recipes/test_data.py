@@ -1,0 +1,90 @@
+"""Words about data become the mixture that they mean."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lavin_dit.data.prepare import prepare_shards
+from lavin_dit.data.shard_writer import ShardSettings
+from lavin_dit.recipes.data import task_weights, training_mixture, validation_mixtures
+from lavin_dit.recipes.jdit import JDIT_RECIPES
+from scene_source import SceneSource
+
+DATA = replace(JDIT_RECIPES["jdit-nano-64"].data, height=32, width=48)
+PROGRAM = Path(__file__).parents[1] / "tiny_mixture.py"
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    prepare_shards(SceneSource(length=12), folder, settings=ShardSettings(samples_per_shard=6))
+    return f"shards={folder}"
+
+
+def test_weights_are_read():
+    assert task_weights(["depth_estimation=2", "inpainting=0.5"]) == {
+        "depth_estimation": 2.0,
+        "inpainting": 0.5,
+    }
+    for word in ("depth_estimation", "a=0", "a=-1", "a=b"):
+        with pytest.raises(ValueError, match="a weight is written task=2"):
+            task_weights([word])
+
+
+def test_a_tasks_weight_is_shared_by_its_sources(shards):
+    data = replace(
+        DATA,
+        sources=(shards, shards),
+        tasks=("depth_estimation", "inpainting"),
+        weights=("inpainting=3",),
+    )
+    mixture = training_mixture(data, batch_size=4, seed=2)
+    weights = {(entry.task.name, entry.weight) for entry in mixture.entries}
+    assert weights == {("depth_estimation", 0.5), ("inpainting", 1.5)}
+    assert mixture.seed == 2
+    assert mixture.settings.batch_size == 4
+    assert (mixture.settings.min_pairs, mixture.settings.max_pairs) == (1, 8)
+
+
+def test_validation_looks_at_whole_samples(shards):
+    data = replace(DATA, validation_sources=(shards,), tasks=("depth_estimation",))
+    (mixture,) = validation_mixtures(data, batch_size=3, num_pairs=2)
+    assert mixture.settings.framing.min_area == 1.0
+    assert mixture.batch(0).context_targets.shape == (3, 2, 1, 32, 48, 3)
+    assert validation_mixtures(DATA, batch_size=3, num_pairs=2) == []
+
+
+def test_a_program_makes_the_mixture():
+    data = replace(DATA, mixture=f"{PROGRAM}:mixture")
+    mixture = training_mixture(data, batch_size=4, seed=2, pairs=(1, 1))
+    assert [entry.task.name for entry in mixture.entries] == ["depth_estimation", "inpainting"]
+    assert mixture.settings.max_pairs == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "there is nothing to train on: name sources with --data.sources"),
+        ({"sources": ("nowhere",)}, "nowhere"),
+        ({"mixture": f"{PROGRAM}:SceneSource"}, "must be a function of batch_size|unexpected"),
+        ({"mixture": "nothing.py:mixture"}, "nothing.py: no such program"),
+        ({"mixture": "mixture"}, "mixture: no such program"),
+    ],
+)
+def test_what_means_no_mixture_is_told(changes, message):
+    with pytest.raises((ValueError, OSError, TypeError), match=message):
+        training_mixture(replace(DATA, **changes), batch_size=4, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"height": 40}, "height must be a multiple of 16, got 40"),
+        ({"workers": -1}, "workers -1"),
+        ({"weights": ("x",)}, "a weight is written"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(DATA, **changes)

@@ -1,0 +1,90 @@
+"""Two processes do what one does: the same losses, and checkpoints for any number of processes.
+
+Sums are made in another order, so bits differ; losses of a few steps agree to 2e-5 of their value.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lavin_dit.training.processes import Processes, joined_processes, spread
+from lavin_dit.training.run_folder import read_metrics
+from tiny_training import ALONE, tiny_training
+from two_processes import FIRST, LAST, train
+
+TOLERANCE = {"rel": 2e-5}
+STRATEGIES = ("ddp", "fsdp", "zero2")
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Runs of one process and of two."""
+    folder = tmp_path_factory.mktemp("processes")
+    train(folder / "one", "ddp", FIRST, ALONE)
+    train(folder / "whole", "ddp", LAST + 2, ALONE)
+    paths = [str(HERE.parent), str(HERE.parents[1] / "src")]
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *(str(HERE.parent / "two_processes.py"), str(folder), *STRATEGIES),
+    ]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+def losses(folder, name="total"):
+    return {line["step"]: line[name] for line in read_metrics(folder) if name in line}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_two_processes_have_the_losses_of_one(folder, strategy):
+    whole = losses(folder / "whole")
+    for name in (strategy, f"one-then-{strategy}"):
+        found = losses(folder / name)
+        assert list(found) == list(range(1, LAST + 1))
+        assert found == pytest.approx({step: whole[step] for step in found}, **TOLERANCE)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_one_process_goes_on_where_two_were(folder, strategy):
+    train(folder / strategy, "ddp", LAST + 2, ALONE)
+    found, whole = losses(folder / strategy), losses(folder / "whole")
+    assert found == pytest.approx(whole, **TOLERANCE)
+    validated = losses(folder / strategy, "validation/loss")
+    assert validated[LAST + 2] == pytest.approx(
+        losses(folder / "whole", "validation/loss")[LAST + 2], **TOLERANCE
+    )
+    average = torch.load(folder / strategy / "average.pt", weights_only=True)
+    for key, value in torch.load(folder / "whole" / "average.pt", weights_only=True).items():
+        torch.testing.assert_close(average[key], value, atol=2e-4, rtol=1e-3)
+
+
+def test_one_process_is_nothing_special(tmp_path, monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with joined_processes("cpu") as processes:
+        assert processes == Processes(rank=0, world_size=1, device=torch.device("cpu"))
+        assert processes.is_first
+        assert processes.any(True)
+        assert not processes.any(False)
+        assert float(processes.mean(torch.tensor(2.5))) == 2.5
+        processes.barrier()
+    objective = tiny_training(tmp_path).objective
+    alone = spread(objective, None, processes=ALONE, strategy="fsdp", precision="float32")
+    assert alone is objective
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_told():
+    with (
+        pytest.raises(ValueError, match="torch sees no GPU here"),
+        joined_processes("cuda"),
+    ):
+        pass
