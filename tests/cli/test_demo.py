@@ -59,7 +59,7 @@ def test_a_score_that_needs_a_package_says_so(model, tmp_path, capsys, monkeypat
 
 
 def _headline(score):
-    return headlines.Headline(measure="f1_1px", score=score)
+    return headlines.Headline(measure="f1_1px", compare=score)
 
 
 def test_a_query_of_ones_own(model, photo, tmp_path, capsys):

@@ -87,7 +87,7 @@ class Demo:
 
     def _show_own(self, pipeline: "LavinDiTPipeline", num_steps: int) -> None:
         """A task on a user's picture."""
-        from lavin_dit.demo.sheet import SHEET_WIDTH_PX, own_strip
+        from lavin_dit.demo.sheet import SHEET_WIDTH_PX, own_strips
         from lavin_dit.pipeline.clips import load_clip
         from lavin_dit.pipeline.example_sets import examples_for, load_examples
         from lavin_dit.pipeline.fitting import canvas_for
@@ -98,8 +98,8 @@ class Demo:
         defaults = pipeline.defaults
         folder = examples_for(canvas_for(defaults.height, defaults.width))
         examples = load_examples(self.task[0], folder)
-        strip = own_strip(query, prediction, examples.context)
-        save_sheet(self.output, [strip], max_width_px=SHEET_WIDTH_PX)
+        strips = own_strips(query, prediction, examples.context)
+        save_sheet(self.output, strips, max_width_px=SHEET_WIDTH_PX)
 
 
 def _print_table(showings: "Sequence[Showing]") -> None:

@@ -3,6 +3,7 @@
 It is a measure by which the evaluation judges that kind as well; see ``evaluation/measures.py``.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lavin_dit.evaluation.metrics.boxes import matched_boxes
-from lavin_dit.evaluation.metrics.depth import depth_lstsq
+from lavin_dit.evaluation.metrics.depth import fit_scale_shift
 from lavin_dit.evaluation.metrics.edges import edge_f1
 from lavin_dit.evaluation.metrics.flow import flow_errors
 from lavin_dit.evaluation.metrics.keypoints import joints
@@ -20,7 +21,7 @@ from lavin_dit.evaluation.metrics.pictures import psnr_db
 from lavin_dit.evaluation.metrics.state import Quotients, sample_means
 from lavin_dit.vision.codecs.boxes import Boxes
 from lavin_dit.vision.codecs.codec import Annotation
-from lavin_dit.vision.codecs.depth import Depth
+from lavin_dit.vision.codecs.depth import Depth, along_curve, off_curve
 from lavin_dit.vision.codecs.edges import Edges
 from lavin_dit.vision.codecs.flow import Flow
 from lavin_dit.vision.codecs.instances import Instances
@@ -29,6 +30,8 @@ from lavin_dit.vision.codecs.masks import Mask
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.codecs.rgb import Rgb
+from lavin_dit.vision.results.depth import DepthResult
+from lavin_dit.vision.results.result import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +40,24 @@ class Headline:
 
     Attributes:
         measure: Name of the score among the evaluation's measures.
-        score: Scores a reading (first) against the truth.
+        compare: Scores what was read (first) against the truth.
     """
 
     measure: str
-    score: Callable[[Any, Any], Quotients]
+    compare: Callable[[Any, Any], Quotients]
+
+    def score(self, reading: Result, truth: Annotation) -> Quotients:
+        """Score a reading against the truth.
+
+        Args:
+            reading: What was read, without a key.
+            truth: What is true, of the same kind.
+
+        Raises:
+            ModuleNotFoundError: If that needs a package that is not installed.
+        """
+        # Only depth is read up to something that the annotation alone does not tell.
+        return self.compare(reading if isinstance(truth, Depth) else reading.annotation, truth)
 
 
 def headline_of(annotation: Annotation) -> Headline:
@@ -62,9 +78,18 @@ def headline_of(annotation: Annotation) -> Headline:
     raise TypeError(f"there is no measure for {type(annotation).__name__}")
 
 
-def _depth(predicted: Depth, truth: Depth) -> Quotients:
-    """After fitting scale and shift, which a painting leaves open."""
-    return depth_lstsq(predicted.metres, truth.metres, truth.valid)
+def _depth(reading: DepthResult, truth: Depth) -> Quotients:
+    """After fitting scale and shift where a painting leaves them open: along its curve."""
+    if not truth.valid.any():
+        return sample_means(abs_rel_lstsq=math.nan)
+    metres = truth.metres[truth.valid].astype(np.float64)
+    wanted = along_curve(metres, reading.curve)
+    painted = along_curve(reading.annotation.metres[truth.valid].astype(np.float64), reading.curve)
+    fit = fit_scale_shift(painted, wanted)
+    # Nothing is nearer or farther than the truth goes.
+    fitted = np.clip(fit.scale * painted + fit.shift, wanted.min(), wanted.max())
+    away = np.abs(off_curve(fitted, reading.curve) - metres)
+    return sample_means(abs_rel_lstsq=float(np.mean(away / metres)))
 
 
 def _normals(predicted: Normals, truth: Normals) -> Quotients:
@@ -116,14 +141,14 @@ def _picture(predicted: Rgb, truth: Rgb) -> Quotients:
 
 
 _HEADLINES: dict[type[object], Headline] = {
-    Depth: Headline(measure="abs_rel_lstsq", score=_depth),
-    Normals: Headline(measure="mean_deg", score=_normals),
-    Flow: Headline(measure="epe_scaled_px", score=_flow),
-    Mask: Headline(measure="iou", score=_mask),
-    Instances: Headline(measure="miou_matched", score=_segments),
-    Panoptic: Headline(measure="miou_matched", score=_segments),
-    Boxes: Headline(measure="box_miou_matched", score=_boxes),
-    Keypoints: Headline(measure="pck_0.1", score=_keypoints),
-    Edges: Headline(measure="f1_1px", score=_edges),
-    Rgb: Headline(measure="psnr_db", score=_picture),
+    Depth: Headline(measure="abs_rel_lstsq", compare=_depth),
+    Normals: Headline(measure="mean_deg", compare=_normals),
+    Flow: Headline(measure="epe_scaled_px", compare=_flow),
+    Mask: Headline(measure="iou", compare=_mask),
+    Instances: Headline(measure="miou_matched", compare=_segments),
+    Panoptic: Headline(measure="miou_matched", compare=_segments),
+    Boxes: Headline(measure="box_miou_matched", compare=_boxes),
+    Keypoints: Headline(measure="pck_0.1", compare=_keypoints),
+    Edges: Headline(measure="f1_1px", compare=_edges),
+    Rgb: Headline(measure="psnr_db", compare=_picture),
 }

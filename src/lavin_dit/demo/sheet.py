@@ -18,7 +18,10 @@ SHEET_WIDTH_PX = 2000
 """Room for five clips of three frames each, or four pairs and two queries."""
 
 _NUM_IMAGE_PAIRS, _NUM_CLIP_PAIRS = 4, 1  # shown; the model may have seen more
-_OWN_SIDE_PX = 384
+_OWN_SIDE_PX, _OWN_CLIP_SIDE_PX = (
+    480,
+    160,
+)  # of a picture, and of a frame of a clip
 
 
 def showing_strip(showing: Showing) -> Strip:
@@ -32,17 +35,22 @@ def showing_strip(showing: Showing) -> Strip:
     return Strip(title=f"{_name(showing)}: {score_words(showing)}", cells=tuple(cells))
 
 
-def own_strip(query: Clip, prediction: Prediction, context: Sequence[Example]) -> Strip:
-    """A task's first pairs, and a query of one's own with prediction and reading."""
+def own_strips(
+    query: Clip, prediction: Prediction, context: Sequence[Example]
+) -> tuple[Strip, Strip]:
+    """A task's first pairs; and a query of one's own with prediction and reading."""
     result = prediction.result
     assert result is not None  # a task was named
-    cells = _pair_cells(context, num_frames=prediction.clip.num_frames)
-    cells.append(Cell(caption="QUERY", frames=_shrunk(query.frames)))
-    cells.append(Cell(caption="PREDICTION", frames=_shrunk(prediction.clip.frames)))
+    num_frames = prediction.clip.num_frames
+    cells = [
+        Cell(caption="QUERY", frames=_shrunk(query.frames)),
+        Cell(caption="PREDICTION", frames=_shrunk(prediction.clip.frames)),
+    ]
     if not isinstance(result.annotation, Rgb):
         drawn = result.draw(Rgb(pixels=query.frames))
         cells.append(Cell(caption="what it means", frames=_shrunk(drawn)))
-    return Strip(title=query.name, cells=tuple(cells))
+    pairs = _pair_cells(context, num_frames=num_frames)
+    return Strip(title="examples", cells=tuple(pairs)), Strip(title=query.name, cells=tuple(cells))
 
 
 def score_words(showing: Showing) -> str:
@@ -73,6 +81,7 @@ def _pair_cells(context: Sequence[Example], *, num_frames: int) -> list[Cell]:
 def _shrunk(frames: UInt8[np.ndarray, "t h w 3"]) -> UInt8[np.ndarray, "t h2 w2 3"]:
     """Frames of a user's picture, small enough for a sheet; the aspect is kept."""
     height, width = frames.shape[1:3]
-    scale = min(1.0, _OWN_SIDE_PX / max(height, width))
+    side_px = _OWN_SIDE_PX if len(frames) == 1 else _OWN_CLIP_SIDE_PX
+    scale = min(1.0, side_px / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.stack([np.asarray(Image.fromarray(frame).resize(size)) for frame in frames])

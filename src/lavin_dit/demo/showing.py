@@ -13,7 +13,9 @@ from lavin_dit.evaluation.question import Predictor, Question
 from lavin_dit.pipeline.clips import Clip, Source
 from lavin_dit.pipeline.example_sets import Example, ExampleSet
 from lavin_dit.pipeline.pipeline import LavinDiTPipeline
+from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.vision.codecs.codec import Annotation
+from lavin_dit.vision.results.result import Result
 
 MODEL, COPY, MEAN = "model", "copy", "mean"
 BASELINES: Mapping[str, Predictor] = {COPY: CopyContext(), MEAN: MeanContext()}
@@ -67,11 +69,11 @@ def show(pipeline: LavinDiTPipeline, examples: ExampleSet, *, num_steps: int) ->
         progress=False,
     )
     context = examples.context[:count]
-    readings = {MODEL: [prediction.annotation for prediction in predictions]}
+    readings = {MODEL: [_reading(prediction) for prediction in predictions]}
     questions = [_question(context, query) for query in examples.queries]
     for name, baseline in BASELINES.items():
         painted = baseline.predict(questions)
-        readings[name] = [examples.task.read(one, rule=examples.rule).annotation for one in painted]
+        readings[name] = [examples.task.read(one, rule=examples.rule) for one in painted]
     truths = [
         examples.task.read(query.target, rule=examples.rule, key=query.key).annotation
         for query in examples.queries
@@ -101,7 +103,13 @@ def _question(context: Sequence[Example], query: Example) -> Question:
     )
 
 
-def _score(readings: Sequence[Annotation], truths: Sequence[Annotation]) -> float:
+def _reading(prediction: Prediction) -> Result:
+    """What was read from a prediction whose task was named."""
+    assert prediction.result is not None
+    return prediction.result
+
+
+def _score(readings: Sequence[Result], truths: Sequence[Annotation]) -> float:
     """The number of some readings.
 
     Raises:

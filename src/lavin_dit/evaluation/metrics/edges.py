@@ -49,4 +49,4 @@ def _widened(edges: Bool[np.ndarray, "t h w"], by_px: int) -> Bool[np.ndarray, "
     padded = np.pad(edges, ((0, 0), (by_px, by_px), (by_px, by_px)))
     side = 2 * by_px + 1
     windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
-    return windows.any(axis=(-2, -1))
+    return np.asarray(windows.any(axis=(-2, -1)))
