@@ -145,7 +145,7 @@ def measure(
         "tokens_a_busy_s": tokens / busy_s,
         "tflops_of_busy_s": flops / busy_s / 1e12,
         "mfu_of_busy_s": flops / busy_s / busy_peak(device, precision),
-        "loader_wait_share": middle["loader_wait_share"],
+        "loader_share_of_busy_s": reading_s(next(iter(batches))) / busy_s,
     }
 
 
@@ -159,6 +159,16 @@ def flops_of(arguments: Namespace, context: str, dense: bool, batch: TrainingBat
         dense=dense,
     )
     return 3.0 * len(batch) * forward
+
+
+def reading_s(batch: TrainingBatch) -> float:
+    """Seconds that latents of a batch take from the disk to the device, noise included."""
+    seconds: list[float] = []
+    for _ in range(5):
+        start = _now()
+        batch.part(0, len(batch))
+        seconds.append(_now() - start)
+    return median(seconds)
 
 
 def busy_peak(device: torch.device, precision: str) -> float:
