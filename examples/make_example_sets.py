@@ -280,7 +280,8 @@ def licence_page(sets: Sequence[ExampleSet]) -> str:
             own = example.provenance
             if own.source != "world":
                 where = f"{examples.task.name}/{example.name}"
-                used.setdefault((own.licence, own.attribution), []).append(where)
+                places = used.setdefault((own.licence, own.attribution), [])
+                places += [where] if where not in places else []  # at another size
     for (licence, attribution), places in sorted(used.items()):
         lines.append(f"| {licence} | {attribution.replace('|', '/')} | {', '.join(places)} |")
     return "\n".join(lines) + "\n"

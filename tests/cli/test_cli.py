@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lavin_dit.cli.main import main
 from lavin_dit.pipeline.clips import Clip, load_clip, save_clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
+from lavin_dit.weights.checkpoint import load_checkpoint
 from pictures import picture
 from random_networks import random_pipeline
 
@@ -265,3 +267,21 @@ def test_damaged_models(
     config.write_text(text)
     (tmp_path / "model" / "pipeline.json").unlink()
     assert "it has no pipeline.json" in message()
+
+
+def test_a_pipeline_is_stored_in_half_precision_and_small_files(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = tmp_path / "half"
+    words = ["convert", "pipeline", models / "causal", "-o", half, "--dtype", "float16"]
+    assert run(*words, "--max-shard-gib", 0.0001) == 0
+    assert len(list((half / "jdit").glob("*.safetensors"))) > 1
+    before, after = (
+        load_checkpoint(folder, dtype=None, device="cpu") for folder in (models / "causal", half)
+    )
+    for old, new in zip(before.jdit.parameters(), after.jdit.parameters(), strict=True):
+        assert new.dtype == torch.float16
+        torch.testing.assert_close(new.float(), old, rtol=1e-3, atol=1e-4)
+    assert after.defaults == before.defaults
+    assert run(*words, "--num-heads", 4) == 2
+    assert "leave num_heads" in error_line(capsys)

@@ -9,7 +9,11 @@ from lavin_dit.training.jdit_objective import JDiTObjective
 from random_networks import random_jdit
 from tiny_training import NumberBatches
 
-pytestmark = pytest.mark.compile
+pytestmark = [
+    pytest.mark.compile,
+    # What dynamo does to look at tensors that are no leaves.
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor"),
+]
 
 DROPPED = ((False, False, False), (False, True, False))
 

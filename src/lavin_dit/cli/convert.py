@@ -1,4 +1,4 @@
-"""``lavin convert``: bring other checkpoints into this project's format."""
+"""``lavin convert``: bring other checkpoints into this project's format, or another precision."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 MAX_SHOWN = 3
+_RELEASED_NORM_GROUPS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,26 +15,30 @@ class Convert:
     """Convert the authors' released checkpoint: stvae.pt and lavin_dit.safetensors.
 
     Names and shapes of all tensors are checked before anything is written, and no network is held
-    in memory as a whole.
+    in memory as a whole. A saved pipeline, such as the export of a run, is stored in another
+    precision, or in files of another size: lavin convert pipeline runs/nano/export -o nano --dtype
+    float16.
     """
 
-    layout: tyro.conf.Positional[Literal["official"]]
-    """Which kind of checkpoint: the authors' release."""
+    layout: tyro.conf.Positional[Literal["official", "pipeline"]]
+    """Which kind of checkpoint: the authors' release, or a saved pipeline."""
     source: tyro.conf.Positional[Path]
-    """Folder with both files."""
+    """Folder with the authors' two files, or of the pipeline."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder to write the pipeline to."""
-    dtype: Literal["float32", "bfloat16"] | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Precision to store; that of the source if not given."""
     num_heads: int | None = None
     """Query heads of the J-DiT; needed only where its shapes are not a preset's."""
-    encoder_norm_groups: int = 32
+    encoder_norm_groups: int = _RELEASED_NORM_GROUPS
     """Groups of the ST-VAE encoder's norms, which no shape tells."""
     max_shard_gib: float = 4.0
     """Size of a weights file from which a new one is begun."""
 
     def run(self) -> int:
         """Convert."""
+        if self.layout == "pipeline":
+            return self._pipeline()
         import torch
 
         from lavin_dit.weights.official import convert_official
@@ -54,4 +59,31 @@ class Convert:
             shown = ", ".join(report.ignored[:MAX_SHOWN])
             more = ", ..." if len(report.ignored) > MAX_SHOWN else ""
             print(f"left out {len(report.ignored)} tensors of training losses: {shown}{more}")
+        return 0
+
+    def _pipeline(self) -> int:
+        """Store a pipeline anew."""
+        import torch
+
+        from lavin_dit.weights.checkpoint import load_checkpoint, save_checkpoint
+
+        if self.num_heads is not None or self.encoder_norm_groups != _RELEASED_NORM_GROUPS:
+            raise ValueError(
+                "a saved pipeline tells its own architecture: leave num_heads and "
+                "encoder_norm_groups out"
+            )
+        checkpoint = load_checkpoint(self.source, dtype=None, device="cpu")
+        networks = checkpoint.st_vae, checkpoint.jdit
+        if self.dtype is not None:
+            for network in networks:
+                network.to(getattr(torch, self.dtype))
+        save_checkpoint(
+            self.output,
+            st_vae=checkpoint.st_vae,
+            jdit=checkpoint.jdit,
+            defaults=checkpoint.defaults,
+            max_shard_bytes=int(self.max_shard_gib * 2**30),
+        )
+        counts = [sum(p.numel() for p in network.parameters()) for network in networks]
+        print(f"{self.output}: ST-VAE with {counts[0]:,} and J-DiT with {counts[1]:,} parameters")
         return 0

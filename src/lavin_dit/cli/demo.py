@@ -25,7 +25,8 @@ class Demo:
     Scenes, photos and clips come with the package, and none of them was seen in training. Scores
     stand beside those of two ways to do without a model: copying the target of the most similar
     example, and the mean of the examples' targets. A few queries say little: `lavin evaluate`
-    measures on many. With --query, a task is done on a picture or clip of one's own.
+    measures on many. Of clips, two pairs are shown. With --query, a task is done on a picture or
+    clip of one's own.
     """
 
     model: Annotated[ModelOptions, tyro.conf.arg(name="")]
@@ -48,7 +49,9 @@ class Demo:
         if self.query is not None and len(self.task) != 1:
             raise ValueError("a query of one's own needs one --task that says what to do with it")
         pipeline = self.model.load()
-        num_steps = self.num_steps or min(pipeline.defaults.num_steps, _MOST_STEPS)
+        num_steps = self.num_steps
+        if num_steps is None:
+            num_steps = min(pipeline.defaults.num_steps, _MOST_STEPS)
         if self.query is not None:
             self._show_own(pipeline, num_steps)
             return 0
@@ -104,7 +107,7 @@ def _print_table(showings: "Sequence[Showing]") -> None:
     from lavin_dit.demo.showing import COPY, MEAN, MODEL
     from lavin_dit.evaluation.measures import MEASURES
 
-    rows = [("task", "score", "model", "copied context", "mean of context")]
+    rows: list[tuple[str, ...]] = [("task", "score", "model", "copied context", "mean of context")]
     missing: set[str] = set()
     for showing in showings:
         task, measure = showing.examples.task, MEASURES[showing.measure]

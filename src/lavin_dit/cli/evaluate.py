@@ -105,7 +105,9 @@ class Evaluate:
                 outcomes.append(outcome)
                 # After each protocol, so that a stopped run has a report of what it did.
                 self._report(outcomes, not_run, run)
-        if not outcomes:
+        if outcomes:
+            self._report(outcomes, not_run, run)
+        else:
             raise ValueError("; ".join(f"{name} {why}" for name, why in not_run.items()))
         print(self.output / "report.md")
         return 0

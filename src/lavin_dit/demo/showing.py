@@ -10,7 +10,7 @@ from lavin_dit.demo.headlines import headline_of
 from lavin_dit.evaluation.metrics.state import merge_all
 from lavin_dit.evaluation.predictors.baselines import CopyContext, MeanContext
 from lavin_dit.evaluation.question import Predictor, Question
-from lavin_dit.pipeline.clips import Clip
+from lavin_dit.pipeline.clips import Clip, Source
 from lavin_dit.pipeline.example_sets import Example, ExampleSet
 from lavin_dit.pipeline.pipeline import LavinDiTPipeline
 from lavin_dit.vision.codecs.codec import Annotation
@@ -18,6 +18,8 @@ from lavin_dit.vision.codecs.codec import Annotation
 MODEL, COPY, MEAN = "model", "copy", "mean"
 BASELINES: Mapping[str, Predictor] = {COPY: CopyContext(), MEAN: MeanContext()}
 """What the model must beat: the most similar example's target, and the mean of the targets."""
+
+_MOST_CLIP_PAIRS = 2  # encoding clips is most of the work, and a demonstration should not be long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +51,22 @@ def show(pipeline: LavinDiTPipeline, examples: ExampleSet, *, num_steps: int) ->
         examples: The task's examples.
         num_steps: Sampling steps.
     """
-    queries = [
+    queries: list[Source] = [
         Clip(frames=query.input, name=f"{examples.task.name} {query.name}")
         for query in examples.queries
     ]
+    count = pipeline.defaults.num_context_pairs
+    if examples.task.num_frames > 1:
+        count = min(count, _MOST_CLIP_PAIRS)
     predictions = pipeline(
         queries,
         task=examples.task,
+        num_context_pairs=count,
         num_steps=num_steps,
         batch_size=len(queries),
         progress=False,
     )
-    context = examples.context[: pipeline.defaults.num_context_pairs]
+    context = examples.context[:count]
     readings = {MODEL: [prediction.annotation for prediction in predictions]}
     questions = [_question(context, query) for query in examples.queries]
     for name, baseline in BASELINES.items():

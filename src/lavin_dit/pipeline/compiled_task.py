@@ -34,8 +34,8 @@ class CompiledTask:
     """
 
     latent: Float[Tensor, "b c s h w"]
-    """Normalised latent frames of all pairs: input, target, input, target, ...; a batch of 1, unless
-    every query has examples of its own, as in evaluation."""
+    """Normalised latent frames of all pairs: input, target, input, target, ...; a batch of 1,
+    unless every query has examples of its own, as in evaluation."""
     clip_frames: tuple[int, ...]
     """Latent frames of each clip."""
     cache: ContextCache | None

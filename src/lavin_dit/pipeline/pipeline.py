@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, Union, overload
 
@@ -88,7 +89,6 @@ class LavinDiTPipeline:
             offload=offload,
             posterior=defaults.posterior,
         )
-        self._contexts = TaskContexts()
 
     @classmethod
     def from_pretrained(
@@ -430,6 +430,11 @@ class LavinDiTPipeline:
         pairs = read_context(context, count=count, seed=seed)
         canvas = self._canvas(height, width)
         return compile_pairs(self.networks, pairs, canvas=canvas, fit=fit or "pad", seed=seed)
+
+    @cached_property
+    def _contexts(self) -> TaskContexts:
+        """The compiled examples of tasks that were asked for by name."""
+        return TaskContexts()
 
     def _canvas(self, height: int | None, width: int | None) -> Canvas:
         """The working size of a call."""

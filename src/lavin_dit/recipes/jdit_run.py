@@ -209,7 +209,7 @@ def training_batches(
     )
 
 
-def _move(bar: "tqdm[None]", done: int, total: int) -> None:
+def _move(bar: "tqdm[Any]", done: int, total: int) -> None:
     bar.total = total
     bar.update(done - bar.n)
 

@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
 from torch import nn
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_optimizer_state_dict,
     get_state_dict,
     set_state_dict,
 )
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 from torch.optim import Optimizer
 
 from lavin_dit.training.ema import WeightAverage
@@ -105,7 +107,7 @@ class CheckpointFolder:
         _barrier()
         try:
             with _one_process_is_meant():
-                dcp.save(
+                save(
                     _tensors(objective, optimizer, average),
                     checkpoint_id=partial,
                     no_dist=not dist.is_initialized(),
@@ -151,9 +153,9 @@ class CheckpointFolder:
         tensors = _tensors(objective, optimizer, average)
         try:
             with _one_process_is_meant():
-                dcp.load(tensors, checkpoint_id=path, no_dist=not dist.is_initialized())
+                load(tensors, checkpoint_id=path, no_dist=not dist.is_initialized())
             record = json.loads((path / _PROGRESS_FILE).read_text(encoding="utf-8"))
-        except (dcp.api.CheckpointException, OSError, RuntimeError, ValueError) as error:
+        except (CheckpointException, OSError, RuntimeError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise ValueError(f"{path} can't be read as this run's checkpoint: {reason}") from error
         set_state_dict(

@@ -45,7 +45,9 @@ class WeightAverage:
         """Move the average a little towards the network's weights."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         weights = [parameter.detach().float() for parameter in network.parameters()]
-        torch._foreach_lerp_(list(self._weights.values()), weights, 1.0 - decay)
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage] - at once
+            list(self._weights.values()), weights, 1.0 - decay
+        )
         self.updates += 1
 
     @contextmanager

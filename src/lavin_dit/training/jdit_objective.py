@@ -76,7 +76,7 @@ class JDiTObjective(nn.Module):
         self.config = config
         self.lockstep = lockstep
         for _, parameter in jdit.idle_parameters():
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad = False
 
     @property
     def trained(self) -> nn.Module:

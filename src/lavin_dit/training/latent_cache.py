@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors.torch import safe_open, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -165,12 +166,7 @@ class CachedEpisodes:
                 f"min_pairs {min_pairs} and max_pairs {max_pairs} must lie in 1 to "
                 f"{index['max_pairs']}, the pairs of the episodes in {folder}"
             )
-        self._entries = [
-            CachedEntry(
-                **{**entry, "shape": tuple(entry["shape"]), "chunks": tuple(entry["chunks"])}
-            )
-            for entry in index["entries"]
-        ]
+        self._entries = [_read_entry(entry) for entry in index["entries"]]
         self._identity = index["identity"]
         self._folder = folder
         self._batch_size = batch_size
@@ -366,9 +362,16 @@ class _Chunks(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(np.stack(inputs)), torch.from_numpy(np.stack(targets))
 
 
-def _as_it_is(chunk: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def _as_it_is(chunk: Any) -> Any:  # noqa: ANN401 - torch's type speaks of lists alone
     """What torch would otherwise stack."""
     return chunk
+
+
+def _read_entry(stored: Mapping[str, Any]) -> CachedEntry:
+    """An entry of the index."""
+    tuples = {name: tuple(stored[name]) for name in ("shape", "chunks")}
+    values: dict[str, Any] = {**stored, **tuples}
+    return CachedEntry(**values)
 
 
 def _identity(mixture: Mixture, st_vae: STVAE) -> str:

@@ -95,13 +95,13 @@ def save_defaults(directory: Path, defaults: PipelineDefaults) -> None:
 
 
 def load_checkpoint(
-    directory: Path, *, dtype: torch.dtype, device: torch.device | str
+    directory: Path, *, dtype: torch.dtype | None, device: torch.device | str
 ) -> Checkpoint:
     """Load a pipeline.
 
     Args:
         directory: Folder that `save_checkpoint` or ``lavin convert`` wrote.
-        dtype: Precision of the networks.
+        dtype: Precision of the networks; that of their files if None.
         device: Where to load them to.
 
     Raises:

@@ -4,6 +4,9 @@ A pose is 12 numbers: a rotation matrix row by row, whose columns are the local 
 of the local origin.
 """
 
+# Kernels are typed as if they computed with Python's numbers, of which NumPy's are none.
+# pyright: reportReturnType=false
+
 import math
 
 import numpy as np

@@ -1,0 +1,111 @@
+"""``lavin evaluate`` as its users meet it, on small scenes and with a tiny random model."""
+
+import json
+
+import pytest
+
+from lavin_dit.cli.main import main
+from lavin_dit.evaluation import protocol
+from lavin_dit.evaluation.library import Library
+from lavin_dit.vision.codecs.boxes import Boxes
+from lavin_dit.vision.codecs.depth import Depth
+from lavin_dit.vision.codecs.instances import Instances
+from lavin_dit.vision.codecs.normals import Normals
+from lavin_dit.vision.codecs.panoptic import Panoptic
+from protocol_scenes import on_scenes
+from random_networks import random_pipeline
+from scene_source import SceneSource
+
+FEW = ("--num-queries", 2, "--num-context-pairs", 2)
+
+
+def run(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """A saved random pipeline; protocols by name are on scenes."""
+    find = protocol.find_protocol
+    monkeypatch.setattr(protocol, "find_protocol", lambda name: on_scenes(find(name)))
+    random_pipeline("causal").save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_predict_score_and_score_again(model, tmp_path, capsys):
+    words = ("evaluate", "world-depth_estimation", "-o", tmp_path / "out", *FEW)
+    assert run(*words, "--model", model) == 0
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    found = report["protocols"]["world-depth_estimation"]
+    assert found["setup"]["height"] == 32  # the model's own size
+    assert found["setup"]["width"] == 48
+    assert list(found["scores"]) == [
+        "model", "copy-context", "mean-context", "autoencoder", "painted truth",
+    ]  # fmt: skip
+    assert report["about"]["num_steps"] == 2
+    again = ("--score-only", "--side-px", 48)
+    assert run(*words, *again) == 2  # another size than that of the predictions
+    assert "height was 32 and is 48" in capsys.readouterr().err
+
+
+def test_baselines_alone_need_no_model(model, tmp_path):
+    words = ("evaluate", "photos-deraining", "-o", tmp_path / "out", *FEW, "--side-px", 48)
+    assert run(*words) == 0
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert "model" not in report["protocols"]["photos-deraining"]["scores"]
+
+
+def test_context_lengths(model, tmp_path):
+    out = tmp_path / "out"
+    words = ("evaluate", "world-depth_estimation", "-o", out, "--model", model, "--num-queries", 2)
+    assert run(*words, "--context-lengths", 1, 2) == 0
+    rows = json.loads((out / "context.json").read_text())["rows"]
+    assert [row["setting"] for row in rows] == ["1 pairs", "2 pairs"]
+    assert (out / "pairs-1/world-depth_estimation/predictions/model/00001.png").exists()
+
+
+def test_confusion(model, tmp_path, monkeypatch):
+    kinds = (Depth, Normals, Instances, Panoptic, Boxes)
+    scenes = SceneSource(length=90, height=90, kinds=kinds)
+    monkeypatch.setattr(Library, "remembered_world", lambda self, num_frames: scenes)
+    out = tmp_path / "out"
+    assert run("evaluate", "--confusion", "--model", model, "-o", out, "--num-queries", 1) == 0
+    found = json.loads((out / "confusion.json").read_text())
+    assert sum(map(sum, found["counts"])) == len(found["tasks"])
+    assert (out / "confusion.png").exists()
+
+
+def test_all_offline_passes_over_what_has_no_data(tmp_path, monkeypatch, capsys):
+    names = ("world-depth_estimation", "photos-deraining", "imagenet-deraining")
+    real = {name: protocol.find_protocol(name) for name in names}
+    chosen = real | {names[0]: on_scenes(real[names[0]])}
+    monkeypatch.setattr(protocol, "discover_protocols", lambda: chosen)
+    assert run("evaluate", "--all-offline", "-o", tmp_path, *FEW) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert list(report["protocols"]) == [names[0]]
+    assert report["not_run"] == {names[1]: report["not_run"][names[1]]}
+    assert "lavin prepare photos" in report["not_run"][names[1]]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("world-depth",), "there is no protocol 'world-depth'"),
+        ((), "name protocols"),
+        (("world-depth_estimation", "--all-offline"), "name protocols"),
+        (("imagenet-deraining",), "--data"),
+        (("world-depth_estimation", "--side-px", 50), "multiple of 16"),
+        (("--confusion",), "needs a --model"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(words, told, tmp_path, capsys):
+    assert run("evaluate", *words, "-o", tmp_path) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    assert len(lines) == 1
+    assert told in lines[0]
+
+
+def test_list(capsys):
+    assert run("evaluate", "--list") == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in protocol.discover_protocols())
