@@ -9,7 +9,7 @@ import tyro
 
 from lavin_dit.cli.inputs import check_context
 from lavin_dit.cli.outputs import check_writable
-from lavin_dit.cli.train import EXIT_STOPPED
+from lavin_dit.cli.train import EXIT_NOT_FINITE, EXIT_STOPPED
 
 if TYPE_CHECKING:
     from lavin_dit.recipes.finetune import FinetuneRecipe
@@ -85,7 +85,8 @@ class Finetune:
         try:
             reason = run_recipe(self.recipe(), options)
         except NonFiniteLossError as error:
-            raise ValueError(str(error)) from error
+            print(f"lavin: error: {error}", file=sys.stderr)
+            return EXIT_NOT_FINITE
         adapter = load_adapter_config(self.output)
         print(
             f"{self.output}: loss on the pairs held out {adapter.validation_loss:.4f}, without the "

@@ -125,7 +125,7 @@ def _listed(recipes: "Mapping[str, JDiTRecipe | STVAERecipe]") -> list[str]:
 
 def _unknown(name: str, recipes: Mapping[str, object]) -> str:
     """What to say to a name that is no recipe."""
-    near = get_close_matches(name, recipes, n=1, cutoff=0.5)
+    near = get_close_matches(name, recipes, n=1, cutoff=0.7)
     meant = f"did you mean {near[0]}? " if near else ""
     return f"there is no recipe {name!r}; {meant}there are {', '.join(recipes)}"
 
