@@ -108,21 +108,14 @@ def _print_table(showings: "Sequence[Showing]") -> None:
     from lavin_dit.evaluation.measures import MEASURES
 
     rows: list[tuple[str, ...]] = [("task", "score", "model", "copied context", "mean of context")]
-    missing: set[str] = set()
     for showing in showings:
         task, measure = showing.examples.task, MEASURES[showing.measure]
         name = f"{task.name} (never trained)" if task.held_out else task.name
-        scores = [
-            "-" if showing.missing else measure.show(showing.scores[one])
-            for one in (MODEL, COPY, MEAN)
-        ]
+        scores = [measure.show(showing.scores[one]) for one in (MODEL, COPY, MEAN)]
         better = "higher" if measure.higher_is_better else "lower"
         rows.append((name, f"{measure.title} ({better} is better)", *scores))
-        missing |= {showing.missing} if showing.missing else set()
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         words = [cell.ljust(width) for cell, width in zip(row[:2], widths, strict=False)]
         numbers = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
         print("  ".join([*words, *numbers]).rstrip())
-    if missing:
-        print(f"- needs {', '.join(sorted(missing))}: pip install 'lavin-dit[eval]'")

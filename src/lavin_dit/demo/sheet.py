@@ -56,8 +56,6 @@ def own_strips(
 def score_words(showing: Showing) -> str:
     """The task's number, and those of the baselines."""
     measure = MEASURES[showing.measure]
-    if showing.missing is not None:
-        return f"{measure.title} needs {showing.missing}: pip install 'lavin-dit[eval]'"
     own, copy, mean = (measure.show(showing.scores[name]) for name in (MODEL, COPY, MEAN))
     return f"{measure.title} {own} (copied context {copy}, mean of context {mean})"
 

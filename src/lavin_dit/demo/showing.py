@@ -33,8 +33,7 @@ class Showing:
         context: Those that the model and the baselines were shown.
         answers: What the model painted, for each query.
         measure: Name of the score.
-        scores: The score of the model and of each baseline; none where it can't be computed.
-        missing: Package without which it can't be computed; None if nothing is missing.
+        scores: The score of the model and of each baseline.
     """
 
     examples: ExampleSet
@@ -42,7 +41,6 @@ class Showing:
     answers: tuple[UInt8[np.ndarray, "t h w 3"], ...]
     measure: str
     scores: Mapping[str, float]
-    missing: str | None
 
 
 def show(pipeline: LavinDiTPipeline, examples: ExampleSet, *, num_steps: int) -> Showing:
@@ -79,18 +77,12 @@ def show(pipeline: LavinDiTPipeline, examples: ExampleSet, *, num_steps: int) ->
         for query in examples.queries
     ]
     measure = headline_of(truths[0]).measure
-    missing, scores = None, {}
-    try:
-        scores = {name: _score(own, truths) for name, own in readings.items()}
-    except ModuleNotFoundError as error:
-        missing = error.name
     return Showing(
         examples=examples,
         context=context,
         answers=tuple(prediction.clip.frames for prediction in predictions),
         measure=measure,
-        scores=scores,
-        missing=missing,
+        scores={name: _score(own, truths) for name, own in readings.items()},
     )
 
 
@@ -110,11 +102,7 @@ def _reading(prediction: Prediction) -> Result:
 
 
 def _score(readings: Sequence[Result], truths: Sequence[Annotation]) -> float:
-    """The number of some readings.
-
-    Raises:
-        ModuleNotFoundError: If it needs a package that is not installed.
-    """
+    """The number of some readings."""
     headline = headline_of(truths[0])
     states = [headline.score(own, truth) for own, truth in zip(readings, truths, strict=True)]
     return merge_all(states).scores()[headline.measure]
