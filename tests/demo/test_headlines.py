@@ -33,6 +33,7 @@ def test_the_true_painting_has_the_best_score_and_another_one_has_not(name):
 
 
 @pytest.mark.unchecked
+@pytest.mark.unchecked
 def test_a_kind_without_a_measure():
     with pytest.raises(TypeError, match="no measure for int"):
         headline_of(3)

@@ -4,9 +4,8 @@ import torch
 
 pytest.importorskip("lavin_dit.perceptual", reason="networks that judge likeness are not here")
 
-from lavin_dit.perceptual.network import PerceptualNetwork
-
 from lavin_dit.evaluation import eye as module
+from lavin_dit.perceptual.network import PerceptualNetwork
 
 
 class Means(PerceptualNetwork):

@@ -3,15 +3,15 @@
 It is a measure by which the evaluation judges that kind as well; see ``evaluation/measures.py``.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lavin_dit.datasets.world.ground_truth import FARTHEST_M
 from lavin_dit.evaluation.metrics.boxes import matched_boxes
-from lavin_dit.evaluation.metrics.depth import fit_scale_shift
+from lavin_dit.evaluation.metrics.depth import depth_lstsq
 from lavin_dit.evaluation.metrics.edges import edge_f1
 from lavin_dit.evaluation.metrics.flow import flow_errors
 from lavin_dit.evaluation.metrics.keypoints import joints
@@ -21,7 +21,7 @@ from lavin_dit.evaluation.metrics.pictures import psnr_db
 from lavin_dit.evaluation.metrics.state import Quotients, sample_means
 from lavin_dit.vision.codecs.boxes import Boxes
 from lavin_dit.vision.codecs.codec import Annotation
-from lavin_dit.vision.codecs.depth import Depth, along_curve, off_curve
+from lavin_dit.vision.codecs.depth import Depth
 from lavin_dit.vision.codecs.edges import Edges
 from lavin_dit.vision.codecs.flow import Flow
 from lavin_dit.vision.codecs.instances import Instances
@@ -80,16 +80,13 @@ def headline_of(annotation: Annotation) -> Headline:
 
 def _depth(reading: DepthResult, truth: Depth) -> Quotients:
     """After fitting scale and shift where a painting leaves them open: along its curve."""
-    if not truth.valid.any():
-        return sample_means(abs_rel_lstsq=math.nan)
-    metres = truth.metres[truth.valid].astype(np.float64)
-    wanted = along_curve(metres, reading.curve)
-    painted = along_curve(reading.annotation.metres[truth.valid].astype(np.float64), reading.curve)
-    fit = fit_scale_shift(painted, wanted)
-    # Nothing is nearer or farther than the truth goes.
-    fitted = np.clip(fit.scale * painted + fit.shift, wanted.min(), wanted.max())
-    away = np.abs(off_curve(fitted, reading.curve) - metres)
-    return sample_means(abs_rel_lstsq=float(np.mean(away / metres)))
+    return depth_lstsq(
+        reading.annotation.metres,
+        truth.metres,
+        truth.valid,
+        curve=reading.curve,
+        farthest_m=FARTHEST_M,
+    )
 
 
 def _normals(predicted: Normals, truth: Normals) -> Quotients:

@@ -14,6 +14,7 @@ from lavin_dit.evaluation.metrics.flow import flow_errors
 from lavin_dit.evaluation.metrics.normals import angles_deg, normal_angles
 from lavin_dit.evaluation.metrics.pictures import picture_likeness, psnr_db, ssim
 from lavin_dit.evaluation.metrics.state import merge_all
+from lavin_dit.vision.codecs.depth import along_curve, off_curve
 
 RNG = np.random.default_rng(3)
 SHAPE = (2, 13, 17)
@@ -48,6 +49,22 @@ def test_depth_does_not_mind_scale_and_shift():
     again = depth_lstsq(-3 * predicted + 11, truth, valid).scores()
     assert again == pytest.approx(once, rel=1e-4)
     assert depth_lstsq(truth / 7, truth, valid).scores()["abs_rel_lstsq"] < 1e-6
+
+
+@pytest.mark.parametrize("curve", ["log", "inverse_root", "inverse"])
+def test_depth_is_fitted_where_its_painting_is_linear(curve):
+    _, truth, valid = depths()
+    quantity = along_curve(truth.astype(np.float64), curve)
+    spread = quantity[valid].max() - quantity[valid].min()
+    painted = off_curve(1.0 + (quantity - quantity[valid].min()) / spread, curve)
+    exact = depth_lstsq(painted, truth, valid, curve=curve).scores()
+    assert exact["abs_rel_lstsq"] < 1e-6
+    assert exact["delta1_lstsq"] == 1
+    assert depth_lstsq(painted, truth, valid).scores()["abs_rel_lstsq"] > 0.01
+    # A fit that leaves the range of depths ends at its end.
+    wild = np.where(truth > np.median(truth[valid]), 50.0, 0.2)
+    wrong = depth_lstsq(wild, truth, valid, curve=curve, farthest_m=60.0).scores()
+    assert np.isfinite(list(wrong.values())).all()
 
 
 def test_constant_depth_is_aligned_to_the_mean():

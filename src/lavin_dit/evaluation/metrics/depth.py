@@ -7,9 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from lavin_dit.evaluation.metrics.state import Quotients, sample_means
+from lavin_dit.vision.codecs.depth import DepthCurve, along_curve, off_curve
 
 _DELTA = 1.25
 _LEAST_M = 1e-9
+_NEAREST_M = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +59,23 @@ def depth_lstsq(
     predicted: Float[np.ndarray, "t h w"],
     truth: Float[np.ndarray, "t h w"],
     valid: Bool[np.ndarray, "t h w"],
+    *,
+    curve: DepthCurve = "linear",
+    farthest_m: float = 100.0,
 ) -> Quotients:
     """Depth errors of one image or clip, to be averaged over samples.
 
+    Scale and shift are fitted in the quantity in which a painting is linear, as only there it
+    leaves them open; what the fit takes out of the range of depths is brought back into it.
+    Errors are those of metres, whatever the curve.
+
     Args:
-        predicted: Depth up to a scale and a shift, shared by all frames; finite where valid.
+        predicted: Depth of which the curve's quantity is right up to a scale and a shift, shared
+            by all frames; finite where valid.
         truth: Depth in metres, above 0 where valid.
         valid: Where the truth is known.
+        curve: In which quantity scale and shift are fitted.
+        farthest_m: Depth that no prediction exceeds on a curve other than ``linear``.
 
     Returns:
         ``abs_rel_lstsq``: mean of the error's share of the truth. ``delta1_lstsq``: share of pixels
@@ -74,14 +86,19 @@ def depth_lstsq(
         ValueError: If a prediction is not finite where the truth is known.
 
     Source:
-        Paper, section B.2 (after Ranftl et al., 2020).
+        Paper, section B.2 (after Ranftl et al., 2020, who fit disparity where that is predicted);
+        the curve is ours (decision 0010).
     """
     names = ("abs_rel_lstsq", "delta1_lstsq", "rmse_lstsq", "mse_lstsq")
     if not valid.any():
         return sample_means(**dict.fromkeys(names, math.nan))
     known = truth[valid].astype(np.float64)
-    alignment = fit_scale_shift(predicted[valid], known)
-    aligned = alignment.scale * predicted[valid].astype(np.float64) + alignment.shift
+    painted = along_curve(predicted[valid].astype(np.float64), curve)
+    alignment = fit_scale_shift(painted, along_curve(known, curve))
+    aligned = alignment.scale * painted + alignment.shift
+    if curve != "linear":
+        ends = along_curve(np.array([_NEAREST_M, farthest_m]), curve)
+        aligned = off_curve(np.clip(aligned, ends.min(), ends.max()), curve)
     errors = _errors(aligned, known)
     return sample_means(**dict(zip(names, errors, strict=True)))
 
