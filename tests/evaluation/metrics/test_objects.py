@@ -35,6 +35,11 @@ def labels(count):
     )
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers_in_any_order():
+    RNG.bit_generator.state = np.random.default_rng(5).bit_generator.state
+
+
 def iou(one, other):
     union = np.count_nonzero(one | other)
     return np.count_nonzero(one & other) / union if union else 0.0
@@ -188,6 +193,7 @@ def test_average_precision_against_a_greedy_matching():
     for count in (3, 1, 2, 4):
         truth = boxes(count)
         shaken = truth + RNG.normal(0, 2, truth.shape).astype(np.float32)
+        shaken[:, 2:] = np.maximum(shaken[:, 2:], shaken[:, :2] + 1)
         predicted = np.concatenate([shaken, boxes(1)])
         images.append((predicted, truth))
         one, other = (np.zeros(len(x), np.int32) for x in (predicted, truth))
@@ -257,7 +263,7 @@ def test_precision_of_poses_follows_their_similarity():
     # With hits and misses in any order, precision at full recall is what hits allow.
     scores = state.scores()
     assert 0.2 < similarity.min() < similarity.max() < 1
-    assert scores["oks_ap"] <= np.mean(expected) + 1e-9
+    assert scores["oks_ap"] <= np.mean(expected) + 0.01  # COCO looks at 101 recalls
     assert scores["oks_ap_50"] == pytest.approx(expected[0], abs=0.02)
 
 

@@ -13,6 +13,8 @@ from lavin_dit.evaluation.metrics.state import Quotients, quotient, sample_means
 Kind: TypeAlias = Literal["bbox", "keypoints"]
 """What COCO's evaluation compares."""
 
+_RANK = 1e-6
+
 
 def pairwise_box_iou(
     predicted: Float[np.ndarray, "n 4"], truth: Float[np.ndarray, "m 4"]
@@ -180,8 +182,10 @@ def _coco_stats(kind: Kind, pictures: Sequence[Found]) -> Mapping[str, float]:
         for shape, area in zip(picture.truth, picture.areas_px, strict=True):
             entry = {"id": len(truth) + 1, "image_id": number, "category_id": 1, "iscrowd": 0}
             truth.append(entry | {"area": area} | _shape(kind, shape))
-        entry = {"image_id": number, "category_id": 1, "score": 1.0}
-        found += [entry | _shape(kind, shape) for shape in picture.predicted]
+        for shape in picture.predicted:
+            # Ties would be ranked by the library's sorting; so each is a little below the last.
+            entry = {"image_id": number, "category_id": 1, "score": 1.0 - _RANK * len(found)}
+            found.append(entry | _shape(kind, shape))
     images = [{"id": number} for number in range(1, len(pictures) + 1)]
     known = COCO({"images": images, "categories": [{"id": 1, "name": "all"}], "annotations": truth})
     if not found:
