@@ -27,12 +27,12 @@ from lavin_dit.evaluation.metrics.pictures import picture_likeness, psnr_db
 from lavin_dit.evaluation.metrics.state import State, sample_means
 from lavin_dit.evaluation.question import Clip
 from lavin_dit.vision.codecs.boxes import Boxes
-from lavin_dit.vision.codecs.depth import Depth
+from lavin_dit.vision.codecs.depth import Depth, DepthCodec, DepthCurve
 from lavin_dit.vision.codecs.keypoints import Keypoints
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.panoptic import Panoptic
 
-_FARTHEST_M = 10.0
+_NYUV2_RANGE_M = (0.1, 10.0)
 
 States: TypeAlias = tuple[State, ...]
 
@@ -63,7 +63,8 @@ def score_depth(case: Case, picture: Clip, eye: Eye | None = None) -> States:
     """Depth after alignment; pixels that were painted as having none count as they were read."""
     del eye
     predicted, truth = _read(case, picture), _truth(case)
-    return depth_lstsq(predicted.metres, truth.metres, truth.valid), _painted(case, picture)
+    depth = depth_lstsq(predicted.metres, truth.metres, truth.valid, curve=_curve(case))
+    return depth, _painted(case, picture)
 
 
 def score_video_depth(case: Case, picture: Clip, eye: Eye | None = None) -> States:
@@ -102,8 +103,11 @@ def score_nyuv2_depth(case: Case, picture: Clip, eye: Eye | None = None) -> Stat
     everywhere = replace(read, valid=np.ones_like(read.valid))
     predicted = everywhere.resize(truth.shape.size).crop(EIGEN_CROP)
     truth = truth.crop(EIGEN_CROP)
-    near = truth.valid & (truth.metres <= _FARTHEST_M)
-    return depth_lstsq(predicted.metres, truth.metres, near), _painted(case, picture)
+    near = truth.valid & (truth.metres <= _NYUV2_RANGE_M[1])
+    depth = depth_lstsq(
+        predicted.metres, truth.metres, near, curve=_curve(case), range_m=_NYUV2_RANGE_M
+    )
+    return depth, _painted(case, picture)
 
 
 def score_nyuv2_normals(case: Case, picture: Clip, eye: Eye | None = None) -> States:
@@ -213,6 +217,13 @@ def score_picture(case: Case, picture: Clip, eye: Eye | None = None) -> States:
 def _read(case: Case, picture: Clip) -> Any:  # noqa: ANN401 - every task reads its own kind
     """What a prediction means: the rule is known, its own key is not."""
     return case.task.read(picture, rule=case.episode.rule, key=None).annotation
+
+
+def _curve(case: Case) -> DepthCurve:
+    """The quantity that a depth task paints."""
+    task: Any = case.task
+    codec: DepthCodec = task.codec
+    return codec.curve
 
 
 def _truth(case: Case) -> Any:  # noqa: ANN401

@@ -50,6 +50,34 @@ def test_depth_does_not_mind_scale_and_shift():
     assert depth_lstsq(truth / 7, truth, valid).scores()["abs_rel_lstsq"] < 1e-6
 
 
+def test_scale_and_shift_are_fitted_in_the_quantity_that_was_painted():
+    _, truth, valid = depths()
+    curves = {
+        "linear": lambda m: m,
+        "log": np.log,
+        "inverse_root": lambda m: m**-0.5,
+        "inverse": lambda m: 1 / m,
+    }
+    for curve, along in curves.items():
+        # Any prediction whose quantity is an affine function of the truth's is perfect.
+        quantity = 0.3 * along(truth.astype(np.float64)) + 0.2
+        off = {"linear": quantity, "log": np.exp(quantity), "inverse_root": quantity**-2.0}
+        predicted = off.get(curve, 1 / quantity).astype(np.float32)
+        scores = depth_lstsq(predicted, truth, valid, curve=curve).scores()
+        assert scores["abs_rel_lstsq"] < 1e-5
+        assert scores["delta1_lstsq"] == 1
+
+
+def test_what_alignment_takes_out_of_range_is_put_at_its_ends():
+    truth = np.array([[[1.0, 2.0, 3.0, 19.0]]], dtype=np.float32)
+    predicted = np.array([[[1.0, 1.0, 1.0, 40.0]]], dtype=np.float32)
+    predicted[0, 0, 0] = -30.0
+    valid = np.ones(truth.shape, dtype=bool)
+    far = depth_lstsq(predicted, truth, valid, range_m=(0.5, 6.0)).scores()
+    near = depth_lstsq(predicted, truth, valid, range_m=(0.5, 60.0)).scores()
+    assert far["rmse_lstsq"] > near["rmse_lstsq"]
+
+
 def test_constant_depth_is_aligned_to_the_mean():
     _, truth, valid = depths()
     alignment = fit_scale_shift(np.full(truth[valid].shape, 2.5, np.float32), truth[valid])
