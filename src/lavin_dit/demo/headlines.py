@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from lavin_dit.datasets.world.ground_truth import FARTHEST_M
 from lavin_dit.evaluation.metrics.boxes import matched_boxes
 from lavin_dit.evaluation.metrics.depth import depth_lstsq
 from lavin_dit.evaluation.metrics.edges import edge_f1
@@ -85,7 +84,6 @@ def _depth(reading: DepthResult, truth: Depth) -> Quotients:
         truth.metres,
         truth.valid,
         curve=reading.curve,
-        farthest_m=FARTHEST_M,
     )
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from lavin_dit.datasets.nyuv2 import EIGEN_CROP
-from lavin_dit.datasets.world.ground_truth import FARTHEST_M
 from lavin_dit.evaluation.cases import Case
 from lavin_dit.evaluation.metrics.boxes import box_precision, matched_boxes, single_box_iou
 from lavin_dit.evaluation.metrics.depth import depth_lstsq
@@ -28,12 +27,12 @@ from lavin_dit.evaluation.metrics.pictures import picture_likeness, psnr_db
 from lavin_dit.evaluation.metrics.state import State, sample_means
 from lavin_dit.evaluation.question import Clip
 from lavin_dit.vision.codecs.boxes import Boxes
-from lavin_dit.vision.codecs.depth import Depth
+from lavin_dit.vision.codecs.depth import Depth, DepthCodec, DepthCurve
 from lavin_dit.vision.codecs.keypoints import Keypoints
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.panoptic import Panoptic
 
-_FARTHEST_NYUV2_M = 10.0
+_NYUV2_RANGE_M = (0.1, 10.0)
 
 States: TypeAlias = tuple[State, ...]
 
@@ -63,15 +62,9 @@ Scorer: TypeAlias = Callable[[Case, Clip, Eye | None], States]
 def score_depth(case: Case, picture: Clip, eye: Eye | None = None) -> States:
     """Depth after alignment; pixels that were painted as having none count as they were read."""
     del eye
-    read, truth = _result(case, picture), _truth(case)
-    errors = depth_lstsq(
-        read.annotation.metres,
-        truth.metres,
-        truth.valid,
-        curve=read.curve,
-        farthest_m=FARTHEST_M,
-    )
-    return errors, _painted(case, picture)
+    predicted, truth = _read(case, picture), _truth(case)
+    depth = depth_lstsq(predicted.metres, truth.metres, truth.valid, curve=_curve(case))
+    return depth, _painted(case, picture)
 
 
 def score_video_depth(case: Case, picture: Clip, eye: Eye | None = None) -> States:
@@ -106,15 +99,15 @@ def score_nyuv2_depth(case: Case, picture: Clip, eye: Eye | None = None) -> Stat
     """
     del eye
     truth = case.whole_sample()[Depth]
-    read = _result(case, picture)
-    everywhere = replace(read.annotation, valid=np.ones_like(read.annotation.valid))
+    read = _read(case, picture)
+    everywhere = replace(read, valid=np.ones_like(read.valid))
     predicted = everywhere.resize(truth.shape.size).crop(EIGEN_CROP)
     truth = truth.crop(EIGEN_CROP)
-    near = truth.valid & (truth.metres <= _FARTHEST_NYUV2_M)
-    errors = depth_lstsq(
-        predicted.metres, truth.metres, near, curve=read.curve, farthest_m=_FARTHEST_NYUV2_M
+    near = truth.valid & (truth.metres <= _NYUV2_RANGE_M[1])
+    depth = depth_lstsq(
+        predicted.metres, truth.metres, near, curve=_curve(case), range_m=_NYUV2_RANGE_M
     )
-    return errors, _painted(case, picture)
+    return depth, _painted(case, picture)
 
 
 def score_nyuv2_normals(case: Case, picture: Clip, eye: Eye | None = None) -> States:
@@ -221,14 +214,16 @@ def score_picture(case: Case, picture: Clip, eye: Eye | None = None) -> States:
     )
 
 
-def _result(case: Case, picture: Clip) -> Any:  # noqa: ANN401 - every task reads its own kind
+def _read(case: Case, picture: Clip) -> Any:  # noqa: ANN401 - every task reads its own kind
     """What a prediction means: the rule is known, its own key is not."""
-    return case.task.read(picture, rule=case.episode.rule, key=None)
+    return case.task.read(picture, rule=case.episode.rule, key=None).annotation
 
 
-def _read(case: Case, picture: Clip) -> Any:  # noqa: ANN401
-    """The annotation that a prediction was read as."""
-    return _result(case, picture).annotation
+def _curve(case: Case) -> DepthCurve:
+    """The quantity that a depth task paints."""
+    task: Any = case.task
+    codec: DepthCodec = task.codec
+    return codec.curve
 
 
 def _truth(case: Case) -> Any:  # noqa: ANN401

@@ -14,7 +14,6 @@ from lavin_dit.evaluation.metrics.flow import flow_errors
 from lavin_dit.evaluation.metrics.normals import angles_deg, normal_angles
 from lavin_dit.evaluation.metrics.pictures import picture_likeness, psnr_db, ssim
 from lavin_dit.evaluation.metrics.state import merge_all
-from lavin_dit.vision.codecs.depth import along_curve, off_curve
 
 RNG = np.random.default_rng(3)
 SHAPE = (2, 13, 17)
@@ -56,20 +55,32 @@ def test_depth_does_not_mind_scale_and_shift():
     assert depth_lstsq(truth / 7, truth, valid).scores()["abs_rel_lstsq"] < 1e-6
 
 
-@pytest.mark.parametrize("curve", ["log", "inverse_root", "inverse"])
-def test_depth_is_fitted_where_its_painting_is_linear(curve):
+def test_scale_and_shift_are_fitted_in_the_quantity_that_was_painted():
     _, truth, valid = depths()
-    quantity = along_curve(truth.astype(np.float64), curve)
-    spread = quantity[valid].max() - quantity[valid].min()
-    painted = off_curve(1.0 + (quantity - quantity[valid].min()) / spread, curve)
-    exact = depth_lstsq(painted, truth, valid, curve=curve).scores()
-    assert exact["abs_rel_lstsq"] < 1e-6
-    assert exact["delta1_lstsq"] == 1
-    assert depth_lstsq(painted, truth, valid).scores()["abs_rel_lstsq"] > 0.01
-    # A fit that leaves the range of depths ends at its end.
-    wild = np.where(truth > np.median(truth[valid]), 50.0, 0.2)
-    wrong = depth_lstsq(wild, truth, valid, curve=curve, farthest_m=60.0).scores()
-    assert np.isfinite(list(wrong.values())).all()
+    curves = {
+        "linear": lambda m: m,
+        "log": np.log,
+        "inverse_root": lambda m: m**-0.5,
+        "inverse": lambda m: 1 / m,
+    }
+    for curve, along in curves.items():
+        # Any prediction whose quantity is an affine function of the truth's is perfect.
+        quantity = 0.3 * along(truth.astype(np.float64)) + 0.2
+        off = {"linear": quantity, "log": np.exp(quantity), "inverse_root": quantity**-2.0}
+        predicted = off.get(curve, 1 / quantity).astype(np.float32)
+        scores = depth_lstsq(predicted, truth, valid, curve=curve).scores()
+        assert scores["abs_rel_lstsq"] < 1e-5
+        assert scores["delta1_lstsq"] == 1
+
+
+def test_what_alignment_takes_out_of_range_is_put_at_its_ends():
+    truth = np.array([[[1.0, 2.0, 3.0, 19.0]]], dtype=np.float32)
+    predicted = np.array([[[1.0, 1.0, 1.0, 40.0]]], dtype=np.float32)
+    predicted[0, 0, 0] = -30.0
+    valid = np.ones(truth.shape, dtype=bool)
+    far = depth_lstsq(predicted, truth, valid, range_m=(0.5, 6.0)).scores()
+    near = depth_lstsq(predicted, truth, valid, range_m=(0.5, 60.0)).scores()
+    assert far["rmse_lstsq"] > near["rmse_lstsq"]
 
 
 def test_constant_depth_is_aligned_to_the_mean():

@@ -10,8 +10,6 @@ from lavin_dit.evaluation.metrics.state import Quotients, sample_means
 from lavin_dit.vision.codecs.depth import DepthCurve, along_curve, off_curve
 
 _DELTA = 1.25
-_LEAST_M = 1e-9
-_NEAREST_M = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,21 +59,20 @@ def depth_lstsq(
     valid: Bool[np.ndarray, "t h w"],
     *,
     curve: DepthCurve = "linear",
-    farthest_m: float = 100.0,
+    range_m: tuple[float, float] = (0.1, 20.0),
 ) -> Quotients:
     """Depth errors of one image or clip, to be averaged over samples.
 
-    Scale and shift are fitted in the quantity in which a painting is linear, as only there it
-    leaves them open; what the fit takes out of the range of depths is brought back into it.
-    Errors are those of metres, whatever the curve.
+    Scale and shift are fitted in the quantity that was painted, where a picture without its key
+    has lost them: depth itself for a linear painting, 1 / sqrt(depth) for this project's own.
 
     Args:
-        predicted: Depth of which the curve's quantity is right up to a scale and a shift, shared
-            by all frames; finite where valid.
+        predicted: Depth whose quantity is known up to a scale and a shift, shared by all frames;
+            finite where valid, and above 0 unless the curve is linear.
         truth: Depth in metres, above 0 where valid.
         valid: Where the truth is known.
-        curve: In which quantity scale and shift are fitted.
-        farthest_m: Depth that no prediction exceeds on a curve other than ``linear``.
+        curve: The quantity in which scale and shift are fitted.
+        range_m: Least and largest depth of the data; what alignment takes beyond is put there.
 
     Returns:
         ``abs_rel_lstsq``: mean of the error's share of the truth. ``delta1_lstsq``: share of pixels
@@ -86,20 +83,19 @@ def depth_lstsq(
         ValueError: If a prediction is not finite where the truth is known.
 
     Source:
-        Paper, section B.2 (after Ranftl et al., 2020, who fit disparity where that is predicted);
-        the curve is ours (decision 0010).
+        Paper, section B.2 (after Ranftl et al., 2020), which fits depth itself: the same number of
+        degrees of freedom.
     """
     names = ("abs_rel_lstsq", "delta1_lstsq", "rmse_lstsq", "mse_lstsq")
     if not valid.any():
         return sample_means(**dict.fromkeys(names, math.nan))
     known = truth[valid].astype(np.float64)
-    painted = along_curve(predicted[valid].astype(np.float64), curve)
-    alignment = fit_scale_shift(painted, along_curve(known, curve))
-    aligned = alignment.scale * painted + alignment.shift
-    if curve != "linear":
-        ends = along_curve(np.array([_NEAREST_M, farthest_m]), curve)
-        aligned = off_curve(np.clip(aligned, ends.min(), ends.max()), curve)
-    errors = _errors(aligned, known)
+    check_finite(predicted[valid], name="predicted depth")
+    own = along_curve(predicted[valid].astype(np.float64), curve)
+    alignment = fit_scale_shift(own, along_curve(known, curve))
+    ends = along_curve(np.array(range_m), curve)
+    quantity = np.clip(alignment.scale * own + alignment.shift, ends.min(), ends.max())
+    errors = _errors(off_curve(quantity, curve), known)
     return sample_means(**dict(zip(names, errors, strict=True)))
 
 
@@ -108,9 +104,7 @@ def _errors(
 ) -> tuple[float, float, float, float]:
     """Relative error, share within a factor, root of the mean square, and the mean square."""
     difference = aligned - truth
-    # Depth that alignment takes below zero is wrong by more than any factor.
-    positive = np.maximum(aligned, _LEAST_M)
-    factor = np.maximum(positive / truth, truth / positive)
+    factor = np.maximum(aligned / truth, truth / aligned)
     mse = float(np.mean(difference**2))
     return (
         float(np.mean(np.abs(difference) / truth)),
