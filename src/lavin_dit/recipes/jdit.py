@@ -170,9 +170,9 @@ def nano_recipe(*, side: int) -> JDiTRecipe:
         data=replace(recipe.data, height=side, width=side, workers=2, min_area=0.5),
         loss=JDiTLossConfig(supervision="dense", l1_weight=0.0),
         posterior="mode",
-        batch_size=16,
-        optimizer=replace(recipe.optimizer, lr=1e-3, betas=(0.9, 0.99)),
-        schedule=ScheduleConfig(warmup_steps=200, decay="cosine", final_share=0.02),
+        batch_size=8,
+        optimizer=replace(recipe.optimizer, lr=2e-3, betas=(0.9, 0.99)),
+        schedule=ScheduleConfig(warmup_steps=100, decay="cosine", final_share=0.02),
         loop=replace(
             recipe.loop,
             num_steps=20_000,
