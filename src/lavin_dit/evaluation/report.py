@@ -194,7 +194,7 @@ def _bars_table(outcomes: Sequence[Outcome], *, totals: Mapping[str, Totals]) ->
         for bar, value, limit in bars_of(outcome, totals=totals):
             measure = MEASURES[bar.score]
             rows.append(
-                f"| {outcome.protocol.name} | {measure.title} | {bar.relation} "
+                f"| {outcome.protocol.name} | {bar.of}: {measure.title} | {bar.relation} "
                 f"{measure.show(limit)} | {measure.show(value)} | "
                 f"{'yes' if _met(bar, value, limit) else 'no'} |"
             )

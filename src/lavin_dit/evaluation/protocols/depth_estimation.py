@@ -17,6 +17,7 @@ PROTOCOLS = (
         bars=(
             Bar(score="abs_rel_lstsq", relation="at most", value=0.10),
             Bar(score="delta1_lstsq", relation="at least", value=0.90),
+            Bar(score="painted_psnr_db", relation="at least", value=32.0, of="autoencoder"),
         ),
     ),
 )
