@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from lavin_dit.cli.main import main
-from lavin_dit.demo import headlines
 from lavin_dit.pipeline.clips import Clip, load_clip, save_clip
 from lavin_dit.weights import locate
 from pictures import picture
@@ -45,21 +44,6 @@ def test_the_demo_draws_a_sheet_and_a_film_and_tells_scores(model, tmp_path, cap
     sheet = load_clip(out)
     assert sheet.size[1] > 1000
     assert load_clip(tmp_path / "demo.mp4").num_frames == 13
-
-
-def test_a_score_that_needs_a_package_says_so(model, tmp_path, capsys, monkeypatch):
-    def without(*_):
-        raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
-
-    monkeypatch.setitem(headlines._HEADLINES, headlines.Edges, _headline(without))
-    out = tmp_path / "demo.png"
-    assert run("demo", "--model", model, "-o", out, "--task", "edge_detection") == 0
-    assert "needs scipy: pip install 'lavin-dit[eval]'" in capsys.readouterr().out
-    assert out.exists()
-
-
-def _headline(score):
-    return headlines.Headline(measure="f1_1px", compare=score)
 
 
 def test_a_query_of_ones_own(model, photo, tmp_path, capsys):
