@@ -57,6 +57,19 @@ def test_a_stopped_run_goes_on_to_the_bits_of_one_that_was_not(tmp_path):
     assert same == [line["total"] for line in read_metrics(tmp_path / "whole")]
 
 
+def test_a_signal_is_answered_with_a_checkpoint_before_a_validation(tmp_path):
+    training = stop_after(tiny_training(tmp_path), 1)
+    seen = []
+
+    def look(step):
+        seen.append([path.name for path in (tmp_path / "checkpoints").glob("step-*")])
+        return {}
+
+    training.validate = look
+    assert training.run() == "SIGTERM"
+    assert "step-000000002" in seen[-1]
+
+
 def test_sigterm_from_outside_saves_and_leaves(tmp_path):
     endless = tiny_training(tmp_path, num_steps=10**6, checkpoint_every=10**6)
     process = multiprocessing.get_context("fork").Process(target=endless.run)

@@ -43,6 +43,8 @@ _UNMEASURED_SHARE, _UNMEASURED_S = 0.1, 60.0
 """What the end of a run is taken to need of its budget until it was measured: a share, at most so
 many seconds."""
 _RESERVE = 1.25
+ENDS = ("steps", "budget")
+"""Why a run is over; any other reason is a signal, after which it is whole and not over."""
 
 
 class NonFiniteLossError(RuntimeError):
@@ -196,7 +198,7 @@ class Training:
             reason = self._reason_to_stop(request)
             if self.step % self.config.log_every == 0 or reason is not None:
                 self._tell(log, metrics, meter)
-            self._now_and_then(log, meter, over=reason is not None)
+            self._now_and_then(log, meter, reason=reason)
         return reason
 
     def _step_on(self, batch: TrainingBatch, log: RunLog | None) -> dict[str, Tensor]:
@@ -259,13 +261,18 @@ class Training:
                 "learning rate, or go on from an earlier checkpoint"
             )
 
-    def _now_and_then(self, log: RunLog | None, meter: Meter, *, over: bool) -> None:
+    def _now_and_then(self, log: RunLog | None, meter: Meter, *, reason: str | None) -> None:
         """Checkpoints and validation, where it is their turn."""
         every = self.config.validate_every
-        if self.step % self.config.checkpoint_every == 0 and not over:
+        due = self.step % self.config.checkpoint_every == 0
+        # Who sends a signal may not wait for a validation. A run that is over is saved behind it,
+        # so that its time counts.
+        if due if reason is None else reason not in ENDS:
             self._save()
             meter.skip()
-        if self.validate is not None and (over or (every and self.step % every == 0)):
+        if self.validate is not None and (
+            reason is not None or (every and self.step % every == 0)
+        ):
             began, module = perf_counter(), self._module()
             module.eval()
             with self._average.swapped_in(self.objective.trained):
