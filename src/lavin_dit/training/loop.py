@@ -270,9 +270,7 @@ class Training:
         if due if reason is None else reason not in ENDS:
             self._save()
             meter.skip()
-        if self.validate is not None and (
-            reason is not None or (every and self.step % every == 0)
-        ):
+        if self.validate is not None and (reason is not None or (every and self.step % every == 0)):
             began, module = perf_counter(), self._module()
             module.eval()
             with self._average.swapped_in(self.objective.trained):
