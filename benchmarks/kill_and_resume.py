@@ -32,6 +32,7 @@ from lavin_dit.jdit.presets import jdit_config
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.config import STVAEConfig
 from lavin_dit.training.batches import Batches, EncodedEpisodes, Share
+from lavin_dit.training.cached_episodes import CachedEpisodes
 from lavin_dit.training.config import (
     DrawSettings,
     JDiTLossConfig,
@@ -40,7 +41,7 @@ from lavin_dit.training.config import (
     ScheduleConfig,
 )
 from lavin_dit.training.jdit_objective import JDiTObjective
-from lavin_dit.training.latent_cache import CachedEpisodes, build_latent_cache
+from lavin_dit.training.latent_cache import build_latent_cache
 from lavin_dit.training.loop import Training
 from lavin_dit.training.processes import Processes
 from lavin_dit.training.run_folder import EVENTS_FILE, read_metrics

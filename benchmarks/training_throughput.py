@@ -25,9 +25,10 @@ from lavin_dit.jdit.model import JDiT
 from lavin_dit.jdit.presets import JDIT_PRESETS
 from lavin_dit.recipes.jdit import JDIT_RECIPES
 from lavin_dit.training.batches import Share, TrainingBatch
+from lavin_dit.training.cached_episodes import CachedEpisodes
 from lavin_dit.training.config import JDiTLossConfig
 from lavin_dit.training.jdit_objective import JDiTObjective
-from lavin_dit.training.latent_cache import INDEX_FILE, CachedEpisodes
+from lavin_dit.training.latent_cache import INDEX_FILE
 from lavin_dit.training.loop import Training
 from lavin_dit.training.processes import Processes
 from lavin_dit.training.run_folder import read_metrics

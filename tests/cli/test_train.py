@@ -97,6 +97,8 @@ def test_recipes_are_listed(capsys):
         (["jdit-nano-64", "--run", "RUN"], "name the folder of a trained ST-VAE"),
         (["st-vae-nano-images", "--run", "RUN"], "there is nothing to train on"),
         (["st-vae-images", "--run", "RUN"], "loss.perceptual 0.1 needs a network"),
+        (["jdit-nano-64", "--run", "RUN", "--threads", "0"], "threads must be at least 1, got 0"),
+        (["jdit-nano-64", "--run", "RUN", "--device", "gpu"], "unknown device 'gpu'"),
     ],
 )
 def test_what_cannot_be_trained_is_told_in_a_line(words, message, tmp_path, capsys):

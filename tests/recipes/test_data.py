@@ -55,6 +55,12 @@ def test_validation_looks_at_whole_samples(shards):
     assert validation_mixtures(DATA, batch_size=3, num_pairs=2) == []
 
 
+def test_validation_on_what_is_not_trained_is_refused(shards):
+    data = replace(DATA, validation_sources=(shards,), tasks=("frame_prediction",))
+    with pytest.raises(ValueError, match="is for validation, but can show none"):
+        validation_mixtures(data, batch_size=3, num_pairs=2)
+
+
 def test_a_program_makes_the_mixture():
     data = replace(DATA, mixture=f"{PROGRAM}:mixture")
     mixture = training_mixture(data, batch_size=4, seed=2, pairs=(1, 1))
@@ -67,6 +73,7 @@ def test_a_program_makes_the_mixture():
     [
         ({}, "there is nothing to train on: name sources with --data.sources"),
         ({"sources": ("nowhere",)}, "nowhere"),
+        ({"sources": ("world",), "tasks": ("frame_prediction",)}, "can show frame_prediction:"),
         ({"mixture": f"{PROGRAM}:SceneSource"}, "must be a function of batch_size|unexpected"),
         ({"mixture": "nothing.py:mixture"}, "nothing.py: no such program"),
         ({"mixture": "mixture"}, "mixture: no such program"),

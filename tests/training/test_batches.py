@@ -9,9 +9,10 @@ import torch
 from lavin_dit.data.loader import EpisodeLoader
 from lavin_dit.training import latent_cache
 from lavin_dit.training.batches import EncodedEpisodes, Share, TrainingBatch
+from lavin_dit.training.cached_episodes import CachedEpisodes
 from lavin_dit.training.clip_batches import CLIPS_PER_EPISODE, ClipBatches
 from lavin_dit.training.config import DrawSettings
-from lavin_dit.training.latent_cache import CachedEpisodes, build_latent_cache, is_complete
+from lavin_dit.training.latent_cache import build_latent_cache, is_complete
 from random_networks import random_st_vae
 from tiny_mixture import mixture
 

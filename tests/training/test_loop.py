@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lavin_dit.training.loop import NonFiniteLossError, Training, progress_line
+from lavin_dit.training.loop import NonFiniteLossError, Training
+from lavin_dit.training.progress_line import progress_line
 from lavin_dit.training.run_folder import EVENTS_FILE, read_metrics
 from tiny_training import (
     CONSTANT,
@@ -55,6 +56,19 @@ def test_a_stopped_run_goes_on_to_the_bits_of_one_that_was_not(tmp_path):
     assert steps == list(range(1, LOOP.num_steps + 1))
     same = [line["total"] for line in read_metrics(tmp_path / "parts")]
     assert same == [line["total"] for line in read_metrics(tmp_path / "whole")]
+
+
+def test_a_signal_is_answered_with_a_checkpoint_before_a_validation(tmp_path):
+    training = stop_after(tiny_training(tmp_path), 1)
+    seen = []
+
+    def look(step):
+        seen.append([path.name for path in (tmp_path / "checkpoints").glob("step-*")])
+        return {}
+
+    training.validate = look
+    assert training.run() == "SIGTERM"
+    assert "step-000000002" in seen[-1]
 
 
 def test_sigterm_from_outside_saves_and_leaves(tmp_path):
@@ -195,7 +209,8 @@ def test_the_line_of_progress_says_what_is_left(tmp_path):
         "loader_wait_share": 0.03,
         "step_time_s": 2.0,
     }
-    assert progress_line(training, values) == (
+    left_s = training.remaining_s(values["step_time_s"])
+    assert progress_line(values, step=1000, num_steps=4000, left_s=left_s) == (
         "step 1,000/4,000  loss 0.2500  lr 1.00e-04  2.0 samples/s  3,000 tokens/s  MFU 50.0%  "
         "wait 3%  left 1:40:00"
     )

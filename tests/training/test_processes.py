@@ -84,7 +84,12 @@ def test_one_process_is_nothing_special(tmp_path, monkeypatch):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_told():
     with (
-        pytest.raises(ValueError, match="torch sees no GPU here"),
+        pytest.raises(ValueError, match="there is no CUDA device"),
         joined_processes("cuda"),
     ):
+        pass
+
+
+def test_a_device_that_is_none_is_told():
+    with pytest.raises(ValueError, match="unknown device 'gpu'"), joined_processes("gpu"):
         pass

@@ -76,7 +76,7 @@ class Finetune:
         check_context(self.pairs)
         from lavin_dit.recipes.finetune_run import RUN_FOLDER
         from lavin_dit.recipes.run import RunOptions, run_recipe
-        from lavin_dit.training.loop import NonFiniteLossError
+        from lavin_dit.training.loop import ENDS, NonFiniteLossError
         from lavin_dit.weights.adapter import load_adapter_config
 
         options = RunOptions(
@@ -99,7 +99,7 @@ class Finetune:
                 "longer",
                 file=sys.stderr,
             )
-        return 0 if reason in ("steps", "budget") else EXIT_STOPPED
+        return 0 if reason in ENDS else EXIT_STOPPED
 
     def recipe(self) -> "FinetuneRecipe":
         """What is to be done, in full.

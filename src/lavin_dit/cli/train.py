@@ -91,7 +91,7 @@ def train(words: Sequence[str]) -> int:
     if run.run is None:
         raise ValueError(f"name the folder of the run: lavin train {name} --run runs/{name}")
     from lavin_dit.recipes.run import RunOptions, run_recipe
-    from lavin_dit.training.loop import NonFiniteLossError
+    from lavin_dit.training.loop import ENDS, NonFiniteLossError
 
     options = RunOptions(folder=run.run, device=run.device, resume=run.resume, threads=run.threads)
     try:
@@ -100,7 +100,7 @@ def train(words: Sequence[str]) -> int:
         print(f"lavin: error: {error}", file=sys.stderr)
         return EXIT_NOT_FINITE
     print(f"{run.run}: ended by {reason}", file=sys.stderr)
-    return 0 if reason in ("steps", "budget") else EXIT_STOPPED
+    return 0 if reason in ENDS else EXIT_STOPPED
 
 
 def _listed(recipes: "Mapping[str, JDiTRecipe | STVAERecipe]") -> list[str]:

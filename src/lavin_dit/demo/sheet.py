@@ -18,10 +18,7 @@ SHEET_WIDTH_PX = 2000
 """Room for five clips of three frames each, or four pairs and two queries."""
 
 _NUM_IMAGE_PAIRS, _NUM_CLIP_PAIRS = 4, 1  # shown; the model may have seen more
-_OWN_SIDE_PX, _OWN_CLIP_SIDE_PX = (
-    480,
-    160,
-)  # of a picture, and of a frame of a clip
+_OWN_SIDE_PX, _OWN_CLIP_SIDE_PX = 480, 160  # of a picture, and of a frame of a clip
 
 
 def showing_strip(showing: Showing) -> Strip:

@@ -7,7 +7,7 @@ patch row and its patch column. What marks a token as input or target of a pair 
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -16,35 +16,20 @@ from torch.utils.checkpoint import checkpoint
 
 from lavin_dit.jdit.attention import KeyValue
 from lavin_dit.jdit.block import NUM_DROP_PATH_BRANCHES, BlockOutput, JDiTBlock, TokenStream
+from lavin_dit.jdit.checks import (
+    Grid,
+    check_cache,
+    check_causal,
+    check_clip_frames,
+    check_latent,
+    check_pair,
+)
 from lavin_dit.jdit.config import JDiTConfig
 from lavin_dit.jdit.context_cache import ContextCache
-from lavin_dit.jdit.modulation import TimestepEmbedding, by_run, modulate
-from lavin_dit.jdit.normalisation import rms_norm
+from lavin_dit.jdit.final_layer import FinalLayer
+from lavin_dit.jdit.modulation import TimestepEmbedding
 from lavin_dit.jdit.patch_embedding import patchify, unpatchify
 from lavin_dit.jdit.rope import rotary_table
-
-
-class FinalLayer(nn.Module):
-    """Last norm, a scale from the time vector, and the projection to patches.
-
-    Source:
-        Not stated in the paper; the released code's.
-    """
-
-    def __init__(self, config: JDiTConfig) -> None:
-        """Create the projection and its modulation."""
-        super().__init__()
-        self.linear = nn.Linear(config.hidden_size, config.patch_dim)
-        self.adaLN_modulation = nn.Sequential(
-            nn.SiLU(), nn.Linear(config.hidden_size, config.hidden_size)
-        )
-
-    def forward(
-        self, hidden: Float[Tensor, "b n d"], time_vector: Float[Tensor, "b *g d"]
-    ) -> Float[Tensor, "b n patch_dim"]:
-        """Turn target tokens into velocity patches."""
-        scale = by_run(self.adaLN_modulation(time_vector))
-        return self.linear(modulate(rms_norm(hidden), scale))
 
 
 def _linear_layers(module: nn.Module) -> Iterator[nn.Linear]:
@@ -54,12 +39,6 @@ def _linear_layers(module: nn.Module) -> Iterator[nn.Linear]:
 def _zero_bias(layer: nn.Linear) -> None:
     if layer.bias is not None:  # pyright: ignore[reportUnnecessaryComparison]
         nn.init.zeros_(layer.bias)
-
-
-class _Grid(NamedTuple):
-    frames: int
-    rows: int
-    cols: int
 
 
 class JDiT(nn.Module):
@@ -144,12 +123,14 @@ class JDiT(nn.Module):
         Raises:
             ValueError: If shapes do not belong together.
         """
-        grid = self._check_pair(noisy_target, condition)
+        grid = check_pair(noisy_target, condition, config=self.config)
         scales = self._drop_path_scales(noisy_target.shape[0], noisy_target.device, generator)
         time = self.t_embedder(timestep)
         clip_tokens, condition_time = None, time + self.prompt_embed
         if self.config.context_attention == "causal":
-            clip_tokens = self._clip_tokens(clip_frames, condition)
+            clip_tokens = check_clip_frames(
+                clip_frames, check_latent(condition, "condition", config=self.config)
+            )
             condition_time = self.prompt_embed.expand_as(time)
         condition_stream = self._stream(self.cond_embedder, condition, 0, condition_time)
         target_stream = self._stream(
@@ -194,9 +175,11 @@ class JDiT(nn.Module):
         Source:
             Ours (decisions 0003 and 0015): dense supervision.
         """
-        self._check_causal()
-        grid = self._check_pair(noisy_targets[:, 0], condition)
-        clip_tokens = self._clip_tokens(clip_frames, condition)
+        check_causal(self.config)
+        grid = check_pair(noisy_targets[:, 0], condition, config=self.config)
+        clip_tokens = check_clip_frames(
+            clip_frames, check_latent(condition, "condition", config=self.config)
+        )
         if len(views) != noisy_targets.shape[1] or not all(
             0 < view <= len(clip_tokens) for view in views
         ):
@@ -275,11 +258,11 @@ class JDiT(nn.Module):
             ValueError: If the model has joint context, whose condition depends on the target, or if
                 shapes do not belong together.
         """
-        self._check_causal()
-        grid = self._check_latent(condition, "condition")
-        clip_tokens = self._clip_tokens(clip_frames, condition)
+        check_causal(self.config)
+        grid = check_latent(condition, "condition", config=self.config)
+        clip_tokens = check_clip_frames(clip_frames, grid)
         if cache is not None:
-            self._check_cache(cache, grid, batch=condition.shape[0])
+            check_cache(cache, grid, batch=condition.shape[0], config=self.config)
         first_frame = 0 if cache is None else cache.num_frames
         time_vector = self.prompt_embed.expand(condition.shape[0], -1)
         stream = self._stream(self.cond_embedder, condition, first_frame, time_vector)
@@ -322,9 +305,9 @@ class JDiT(nn.Module):
             ValueError: If the model has joint context, or the cache belongs to another batch, size
                 of picture or model.
         """
-        grid = self._check_latent(noisy_target, "noisy_target")
-        self._check_causal()
-        self._check_cache(cache, grid, batch=noisy_target.shape[0])
+        grid = check_latent(noisy_target, "noisy_target", config=self.config)
+        check_causal(self.config)
+        check_cache(cache, grid, batch=noisy_target.shape[0], config=self.config)
         stream = self._stream(
             self.x_embedder,
             noisy_target,
@@ -387,7 +370,7 @@ class JDiT(nn.Module):
         patches = patchify(latent, patch_size=size).to(self.prompt_embed.dtype)
         return TokenStream(embedder(patches), time_vector, table)
 
-    def _velocity(self, stream: TokenStream | None, grid: _Grid) -> Tensor:
+    def _velocity(self, stream: TokenStream | None, grid: Grid) -> Tensor:
         assert stream is not None, "a block that is given a target returns one"
         patches = self.final_layer(stream.hidden, stream.time_vector).float()
         return unpatchify(patches, grid=grid, patch_size=self.config.patch_size)
@@ -414,60 +397,3 @@ class JDiT(nn.Module):
             source_device = device if generator is None else generator.device
             draws = torch.rand(shape, generator=generator, device=source_device).to(device)
         return (draws >= rates).float() / (1.0 - rates)
-
-    def _clip_tokens(self, clip_frames: Sequence[int] | None, condition: Tensor) -> tuple[int, ...]:
-        frames, rows, cols = self._check_latent(condition, "condition")
-        clip_frames = (1,) * frames if clip_frames is None else tuple(clip_frames)
-        if sum(clip_frames) != frames or min(clip_frames, default=0) < 1:
-            raise ValueError(
-                f"clip_frames {clip_frames} must be positive and sum to the condition's "
-                f"{frames} latent frames"
-            )
-        return tuple(length * rows * cols for length in clip_frames)
-
-    def _check_latent(self, latent: Tensor, name: str) -> _Grid:
-        channels, size = self.config.latent_channels, self.config.patch_size
-        if latent.ndim != 5 or latent.shape[1] != channels or latent.shape[2] < 1:
-            raise ValueError(
-                f"{name} must be (batch, {channels}, frames, height, width) with at least one "
-                f"frame, got {tuple(latent.shape)}"
-            )
-        return _Grid(latent.shape[2], latent.shape[3] // size, latent.shape[4] // size)
-
-    def _check_pair(self, noisy_target: Tensor, condition: Tensor) -> _Grid:
-        grid = self._check_latent(noisy_target, "noisy_target")
-        self._check_latent(condition, "condition")
-        if noisy_target.shape[-2:] != condition.shape[-2:]:
-            raise ValueError(
-                f"noisy_target {tuple(noisy_target.shape)} and condition {tuple(condition.shape)} "
-                f"must have the same height and width"
-            )
-        if noisy_target.shape[0] != condition.shape[0]:
-            raise ValueError(
-                f"noisy_target {tuple(noisy_target.shape)} and condition {tuple(condition.shape)} "
-                f"must have the same batch"
-            )
-        return grid
-
-    def _check_causal(self) -> None:
-        if self.config.context_attention != "causal":
-            raise ValueError(
-                "this model has joint context attention: its condition depends on the noisy target "
-                "and the timestep, so it cannot be cached"
-            )
-
-    def _check_cache(self, cache: ContextCache, grid: _Grid, *, batch: int) -> None:
-        cached_batch = cache.blocks[0].keys.shape[0]
-        if cached_batch not in (1, batch):
-            raise ValueError(f"the cache holds a batch of {cached_batch}, the new latent {batch}")
-        if (cache.rows, cache.cols) != (grid.rows, grid.cols):
-            raise ValueError(
-                f"the cache holds frames of {cache.rows}x{cache.cols} patches, "
-                f"the new latent has {grid.rows}x{grid.cols}"
-            )
-        expected = (len(self.blocks), self.config.num_kv_heads, self.config.head_dim)
-        found = (len(cache.blocks), *cache.blocks[0].keys.shape[2:])
-        if found != expected:
-            raise ValueError(
-                f"the cache has {found} blocks, key-value heads and head size, the model {expected}"
-            )

@@ -102,7 +102,8 @@ def training_mixture(
         pairs: Fewest and most pairs, instead of the configuration's.
 
     Raises:
-        ValueError: If a task or source is not known, none fits, or a task is held out.
+        ValueError: If a task or source is not known, a task that is named is held out or has no
+            source that can show it, or none is left.
         LayoutError: If files of a source are missing.
     """
     low, high = pairs or (config.min_pairs, config.max_pairs)
@@ -112,6 +113,13 @@ def training_mixture(
         *_entries(config, config.sources, num_frames=None),
         *_entries(config, config.clip_sources, num_frames=config.num_frames),
     ]
+    shown = {entry.task.name for entry in entries}
+    if (config.sources or config.clip_sources) and (missing := set(config.tasks) - shown):
+        raise ValueError(
+            f"no source can show {', '.join(sorted(missing))}: name one that has the annotations "
+            "(docs/data.md), with --data.sources for tasks on images, --data.clip-sources for "
+            "tasks on clips, or leave the task out"
+        )
     return _mixture(config, entries, batch_size=batch_size, pairs=(low, high), seed=seed)
 
 
@@ -122,6 +130,10 @@ def validation_mixtures(config: DataConfig, *, batch_size: int, num_pairs: int) 
         config: The words.
         batch_size: Episodes of a batch.
         num_pairs: Context pairs of each episode.
+
+    Raises:
+        ValueError: If a source is not known, or can show none of the tasks.
+        LayoutError: If files of a source are missing.
     """
     central = replace(config, min_area=1.0, max_stretch=1.0)
     mixtures: list[Mixture] = []
@@ -131,6 +143,11 @@ def validation_mixtures(config: DataConfig, *, batch_size: int, num_pairs: int) 
     ):
         if sources:
             entries = _entries(central, sources, num_frames=num_frames)
+            if not entries:
+                raise ValueError(
+                    f"{' '.join(sources)} is for validation, but can show none of the tasks on "
+                    f"{'images' if num_frames is None else 'clips'} that are trained"
+                )
             mixtures.append(
                 _mixture(
                     central, entries, batch_size=batch_size, pairs=(num_pairs, num_pairs), seed=1

@@ -23,9 +23,10 @@ from lavin_dit.recipes.jdit import JDiTRecipe
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.config import STVAEConfig
 from lavin_dit.training.batches import Batches, EncodedEpisodes, Share, TrainingBatch
+from lavin_dit.training.cached_episodes import CachedEpisodes
 from lavin_dit.training.export import export_jdit, whole_copy
 from lavin_dit.training.jdit_objective import JDiTObjective
-from lavin_dit.training.latent_cache import CachedEpisodes, build_latent_cache, is_complete
+from lavin_dit.training.latent_cache import build_latent_cache, is_complete
 from lavin_dit.training.loop import Training
 from lavin_dit.training.processes import Processes, spread
 from lavin_dit.training.run_folder import EXPORT, SHEETS

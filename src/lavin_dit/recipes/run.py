@@ -77,6 +77,8 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> str:
         NonFiniteLossError: If too many steps in a row were not finite.
     """
     if options.threads is not None:
+        if options.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {options.threads}")
         torch.set_num_threads(options.threads)
     with joined_processes(options.device) as processes:
         if recipe.batch_size % processes.world_size:

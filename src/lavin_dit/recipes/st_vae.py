@@ -56,8 +56,12 @@ class STVAERecipe:
         """Check what no part can check alone."""
         if self.batch_size < 4 or self.batch_size % 4:
             raise ValueError(f"batch_size must be a multiple of 4, got {self.batch_size}")
-        if (self.perceptual is not None) != (self.loss.perceptual > 0) and self.perceptual:
-            raise ValueError("a perceptual network is given, but loss.perceptual is 0")
+        if self.perceptual is not None and self.loss.perceptual == 0:
+            raise ValueError(
+                f"perceptual {self.perceptual} is given, but loss.perceptual is 0: give it a weight"
+            )
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
 
 
 def released_recipe(*, joint: bool) -> STVAERecipe:

@@ -1,7 +1,7 @@
 """Batches as the loop sees them: something with a length that is handed to the objective in parts.
 
 `EncodedEpisodes` turns the loader's pictures into latents on the training device as they are used;
-`lavin_dit.training.latent_cache` reads latents that were computed before, and
+`lavin_dit.training.cached_episodes` reads latents that were computed before, and
 `lavin_dit.training.clip_batches` is for the ST-VAE itself.
 """
 

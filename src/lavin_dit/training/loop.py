@@ -33,6 +33,7 @@ from lavin_dit.training.processes import (
     gather_gradients,
     let_go_of_whole_weights,
 )
+from lavin_dit.training.progress_line import progress_line
 from lavin_dit.training.run_folder import CHECKPOINTS, RunLog
 from lavin_dit.training.schedule import learning_rate_share
 from lavin_dit.training.stopping import StopRequest, parse_duration, stopped_by_signals
@@ -43,6 +44,8 @@ _UNMEASURED_SHARE, _UNMEASURED_S = 0.1, 60.0
 """What the end of a run is taken to need of its budget until it was measured: a share, at most so
 many seconds."""
 _RESERVE = 1.25
+ENDS = ("steps", "budget")
+"""Why a run is over; any other reason is a signal, after which it is whole and not over."""
 
 
 class NonFiniteLossError(RuntimeError):
@@ -154,7 +157,7 @@ class Training:
         """
         self._checkpoints.check_room(self._module())
         log = RunLog(self.folder, resumed_at=self.step) if self.processes.is_first else None
-        log_event(log, "begin", step=self.step, world_size=self.processes.world_size)
+        _log_event(log, "begin", step=self.step, world_size=self.processes.world_size)
         try:
             with stopped_by_signals() as request:
                 try:
@@ -162,10 +165,10 @@ class Training:
                 except NonFiniteLossError as error:
                     self._optimizer.zero_grad(set_to_none=True)
                     self._save()
-                    log_event(log, "end", step=self.step, reason=str(error))
+                    _log_event(log, "end", step=self.step, reason=str(error))
                     raise
                 self._save()
-            log_event(log, "end", step=self.step, reason=reason)
+            _log_event(log, "end", step=self.step, reason=reason)
         finally:
             if log is not None:
                 log.close()
@@ -196,7 +199,7 @@ class Training:
             reason = self._reason_to_stop(request)
             if self.step % self.config.log_every == 0 or reason is not None:
                 self._tell(log, metrics, meter)
-            self._now_and_then(log, meter, over=reason is not None)
+            self._now_and_then(log, meter, reason=reason)
         return reason
 
     def _step_on(self, batch: TrainingBatch, log: RunLog | None) -> dict[str, Tensor]:
@@ -251,7 +254,7 @@ class Training:
             ", ".join(bad) or "a value of another process is",
             "; ".join(batch.describe()),
         )
-        log_event(log, "not_finite", step=self.step, values=bad, batch=batch.describe())
+        _log_event(log, "not_finite", step=self.step, values=bad, batch=batch.describe())
         if self._skipped_in_a_row > self.config.max_skipped_in_a_row:
             raise NonFiniteLossError(
                 f"{self._skipped_in_a_row} steps in a row up to step {self.step} had a loss or "
@@ -259,13 +262,16 @@ class Training:
                 "learning rate, or go on from an earlier checkpoint"
             )
 
-    def _now_and_then(self, log: RunLog | None, meter: Meter, *, over: bool) -> None:
+    def _now_and_then(self, log: RunLog | None, meter: Meter, *, reason: str | None) -> None:
         """Checkpoints and validation, where it is their turn."""
         every = self.config.validate_every
-        if self.step % self.config.checkpoint_every == 0 and not over:
+        due = self.step % self.config.checkpoint_every == 0
+        # Who sends a signal may not wait for a validation. A run that is over is saved behind it,
+        # so that its time counts.
+        if due if reason is None else reason not in ENDS:
             self._save()
             meter.skip()
-        if self.validate is not None and (over or (every and self.step % every == 0)):
+        if self.validate is not None and (reason is not None or (every and self.step % every == 0)):
             began, module = perf_counter(), self._module()
             module.eval()
             with self._average.swapped_in(self.objective.trained):
@@ -301,7 +307,12 @@ class Training:
         values |= {"lr": float(self._optimizer.param_groups[0]["lr"]), **rates}
         log.metrics(self.step, values)
         if self.on_line is not None:
-            self.on_line(progress_line(self, values))
+            left_s = self.remaining_s(values["step_time_s"])
+            self.on_line(
+                progress_line(
+                    values, step=self.step, num_steps=self.config.num_steps, left_s=left_s
+                )
+            )
 
     def _reason_to_stop(self, request: StopRequest) -> str | None:
         """Why the run is over, None if it is not."""
@@ -354,24 +365,7 @@ class Training:
         return self.call if isinstance(self.call, nn.Module) else self._module()
 
 
-def progress_line(training: Training, values: Mapping[str, float]) -> str:
-    """One line that says how a run is doing."""
-    parts = [
-        f"step {training.step:,}/{training.config.num_steps:,}",
-        f"loss {values['total']:.4f}",
-        f"lr {values['lr']:.2e}",
-        f"{values['samples_per_s']:.1f} samples/s",
-        f"{values['tokens_per_s']:,.0f} tokens/s",
-    ]
-    if "mfu" in values:
-        parts.append(f"MFU {values['mfu']:.1%}")
-    parts.append(f"wait {values['loader_wait_share']:.0%}")
-    left = int(training.remaining_s(values["step_time_s"]))
-    parts.append(f"left {left // 3600}:{left // 60 % 60:02}:{left % 60:02}")
-    return "  ".join(parts)
-
-
-def log_event(log: RunLog | None, kind: str, **details: Any) -> None:  # noqa: ANN401 - plain data
+def _log_event(log: RunLog | None, kind: str, **details: Any) -> None:  # noqa: ANN401 - plain data
     """Write an event, in the process that keeps the log."""
     if log is not None:
         log.event(kind, **details)

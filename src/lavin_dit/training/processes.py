@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
+from lavin_dit.pipeline.devices import resolve_device
 from lavin_dit.training.config import Precision, Strategy
 
 
@@ -70,15 +71,12 @@ def joined_processes(device: str | None) -> Generator[Processes]:
             machine, each takes the GPU of its local rank.
 
     Raises:
-        ValueError: If the device is not there.
+        ValueError: If the device is unknown or not there.
     """
-    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if chosen.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device {chosen!r} was asked for, but torch sees no GPU here")
+    place = resolve_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:
-        yield Processes(rank=0, world_size=1, device=torch.device(chosen))
+        yield Processes(rank=0, world_size=1, device=place)
         return
-    place = torch.device(chosen)
     if place.type == "cuda":
         place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(place)
