@@ -3,7 +3,9 @@
 torchrun --standalone --nproc-per-node 2 tests/two_processes.py FOLDER STRATEGY ...
 """
 
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,13 +22,13 @@ FIRST, LAST = 3, 6
 class Validation:
     """Losses on a fixed batch, and the average gathered from all."""
 
-    def __init__(self, training, processes: Processes):
+    def __init__(self, training, processes: Processes, batch):
         self.training = training
         self.processes = processes
+        self.batch = batch
 
     def __call__(self, step):
-        batch = next(iter(NumberBatches(step=999)))
-        numbers = mean_losses(self.training.call, [batch])
+        numbers = mean_losses(self.training.call, [self.batch])
         state = whole_copy(self.training.objective.trained, dtype=torch.float32)
         if self.processes.is_first:
             torch.save(state, self.training.folder / "average.pt")
@@ -34,10 +36,28 @@ class Validation:
         return numbers
 
 
+def launch_two(script: Path, *arguments: str) -> None:
+    """Run a program of the tests' in two processes, one thread each."""
+    tests = Path(__file__).parent
+    paths = [str(tests), str(tests.parent / "src")]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            *("--nproc-per-node", "2", str(script), *arguments),
+        ],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
 def train(folder: Path, strategy: str, num_steps: int, processes: Processes) -> None:
     """Go on with a run, by a fresh network."""
     training = tiny_training(folder, processes=processes, strategy=strategy, num_steps=num_steps)
-    training.validate = Validation(training, processes)
+    training.validate = Validation(training, processes, next(iter(NumberBatches(step=999))))
     training.resume()
     assert training.run() == "steps"
 

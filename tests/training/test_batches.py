@@ -203,3 +203,4 @@ def test_clips_of_episodes_are_single_clips():
         for rank in range(2)
     ]
     assert torch.equal(torch.cat([half.noise for half in halves]), whole.noise)
+    assert torch.equal(torch.cat([half.clips for half in halves]), whole.clips)

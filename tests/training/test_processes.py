@@ -3,22 +3,19 @@
 Sums are made in another order, so bits differ; losses of a few steps agree to 2e-5 of their value.
 """
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+import two_processes
 from lavin_dit.training.processes import Processes, joined_processes, spread
 from lavin_dit.training.run_folder import read_metrics
 from tiny_training import ALONE, tiny_training
-from two_processes import FIRST, LAST, train
+from two_processes import FIRST, LAST, launch_two, train
 
 TOLERANCE = {"rel": 2e-5}
 STRATEGIES = ("ddp", "fsdp", "zero2")
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +24,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("processes")
     train(folder / "one", "ddp", FIRST, ALONE)
     train(folder / "whole", "ddp", LAST + 2, ALONE)
-    paths = [str(HERE.parent), str(HERE.parents[1] / "src")]
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
-        *(str(HERE.parent / "two_processes.py"), str(folder), *STRATEGIES),
-    ]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=280, check=False
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
+    launch_two(Path(two_processes.__file__), str(folder), *STRATEGIES)
     return folder
 
 

@@ -83,10 +83,13 @@ class ClipBatches:
         """Hand out this process's share of each step."""
         for batch in self._loader:
             inputs, targets = clips_of(batch)
-            same = inputs[0].shape == targets[0].shape
+            if inputs[0].shape == targets[0].shape:
+                # Episode by episode, so that the same clip meets the same noise however many
+                # processes share the batch.
+                targets = [clip for pair in zip(inputs, targets, strict=True) for clip in pair]
             yield _Clips(
                 batch=batch,
-                clips=np.concatenate([*inputs, *targets] if same else targets),
+                clips=np.concatenate(targets),
                 share=self._share,
                 latent_channels=self._latent_channels,
             )
