@@ -204,3 +204,11 @@ def test_clips_of_episodes_are_single_clips():
     ]
     assert torch.equal(torch.cat([half.noise for half in halves]), whole.noise)
     assert torch.equal(torch.cat([half.clips for half in halves]), whole.clips)
+
+
+def test_a_run_keeps_its_autoencoder():
+    batches = encoded()
+    state = batches.state_dict()
+    batches.load_state_dict(state)
+    with pytest.raises(ValueError, match="a run keeps its autoencoder"):
+        batches.load_state_dict({**state, "st_vae": "another"})

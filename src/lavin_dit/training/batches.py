@@ -26,6 +26,7 @@ from lavin_dit.training.draws import (
 )
 from lavin_dit.training.jdit_objective import LatentEpisodes
 from lavin_dit.weights.defaults import Posterior
+from lavin_dit.weights.fingerprint import fingerprint
 
 _CLIPS_AT_ONCE = 64
 _TOKEN_PX = 16  # side of what a token of a J-DiT stands for, in pixels
@@ -228,6 +229,7 @@ class EncodedEpisodes:
             posterior: Whether latents are the posterior's mode or samples of it.
         """
         self._loader = loader
+        self._latent_space = fingerprint(st_vae)
         self._st_vae = st_vae.eval().requires_grad_(requires_grad=False).to(share.device)
         self._share = share
         self._draws = draws
@@ -239,15 +241,20 @@ class EncodedEpisodes:
             yield _EpisodesOfPixels(batch=batch, owner=self)
 
     def state_dict(self) -> dict[str, Any]:
-        """The loader's."""
-        return self._loader.state_dict()
+        """The loader's, and whose latents these are."""
+        return {**self._loader.state_dict(), "st_vae": self._latent_space}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where the loader was.
 
         Raises:
-            ValueError: If the state is another mixture's.
+            ValueError: If the state is another mixture's, or another autoencoder's.
         """
+        if state["st_vae"] != self._latent_space:
+            raise ValueError(
+                f"the state was saved with the latents of ST-VAE {state['st_vae']}, but this one "
+                f"is {self._latent_space}: a run keeps its autoencoder"
+            )
         self._loader.load_state_dict(state)
 
     def encode(self, batch: EpisodeBatch, places: range) -> LatentEpisodes:
