@@ -171,8 +171,8 @@ class Evaluate:
         found = confuse(
             predictor,
             self._run(predictor).library,
-            num_queries=self.num_queries or _CONFUSED_QUERIES,
-            num_pairs=self.num_context_pairs or _CONFUSED_PAIRS,
+            num_queries=_given(self.num_queries, otherwise=_CONFUSED_QUERIES),
+            num_pairs=_given(self.num_context_pairs, otherwise=_CONFUSED_PAIRS),
         )
         text = found.as_markdown()
         content: dict[str, Json] = {
@@ -196,7 +196,7 @@ class Evaluate:
 
         from lavin_dit.evaluation.library import MissingDataError
 
-        num_queries = self.num_queries or protocol.num_queries
+        num_queries = _given(self.num_queries, otherwise=protocol.num_queries)
         with tqdm(total=num_queries, desc=protocol.name, unit="query") as bar:
             try:
                 outcome = replace(run, on_case=bar.update).evaluate(protocol)
@@ -287,3 +287,16 @@ def _about(predictor: "PipelinePredictor") -> "dict[str, Json]":
         "noise_seed": predictor.seed,
         "dtype": str(predictor.pipeline.dtype).removeprefix("torch."),
     }
+
+
+def _given(number: int | None, *, otherwise: int) -> int:
+    """A number that was given, which must be at least 1, or another one.
+
+    Raises:
+        ValueError: If the given one is less.
+    """
+    if number is None:
+        return otherwise
+    if number < 1:
+        raise ValueError(f"numbers of queries and pairs must be at least 1, got {number}")
+    return number

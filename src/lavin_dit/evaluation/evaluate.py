@@ -157,8 +157,9 @@ class Run:
         """
         settings = self.settings
         task = with_num_frames(protocol.task, settings.num_frames)
-        num_queries = settings.num_queries or protocol.num_queries
-        num_pairs = settings.num_pairs or protocol.num_pairs
+        num_queries, num_pairs = settings.num_queries, settings.num_pairs
+        num_queries = protocol.num_queries if num_queries is None else num_queries
+        num_pairs = protocol.num_pairs if num_pairs is None else num_pairs
         size = self.library.size
         cases = Cases(
             task,

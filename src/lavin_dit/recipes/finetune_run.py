@@ -22,7 +22,7 @@ from lavin_dit.training.low_rank import LowRankObjective, trained_factors
 from lavin_dit.training.pair_episodes import PairEpisodes, Roles
 from lavin_dit.training.pair_latents import ViewSettings, encode_pairs
 from lavin_dit.training.processes import Processes, spread
-from lavin_dit.training.run_folder import SHEETS
+from lavin_dit.training.run_folder import RUN_FILE, SHEETS
 from lavin_dit.training.validation import decode_to_bytes, mean_losses, psnr_db, save_sheet
 from lavin_dit.vision.contact_sheet import Cell, Strip
 from lavin_dit.weights.adapter import (
@@ -50,10 +50,16 @@ def finetune_training(recipe: FinetuneRecipe, *, folder: Path, processes: Proces
         processes: This process among its peers.
 
     Raises:
-        ValueError: If there are too few pairs, or the recipe contradicts them.
+        ValueError: If there are too few pairs, the recipe contradicts them, or the folder holds
+            an adapter of another run.
         FileNotFoundError: If pairs or model are missing.
         ImportError: If peft is missing.
     """
+    if (folder.parent / ADAPTER_FILE).is_file() and not (folder / RUN_FILE).is_file():
+        raise ValueError(
+            f"{folder.parent} holds an adapter whose run is gone, and it would be compared with; "
+            "choose another folder"
+        )
     paths = find_pairs(recipe.pairs)
     trained, held_out = split_pairs(paths, recipe)
     pipeline = LavinDiTPipeline.from_pretrained(
@@ -61,7 +67,10 @@ def finetune_training(recipe: FinetuneRecipe, *, folder: Path, processes: Proces
     )
     base = pipeline.networks.fingerprint()
     defaults = pipeline.defaults
-    canvas = canvas_for(recipe.height or defaults.height, recipe.width or defaults.width)
+    canvas = canvas_for(
+        defaults.height if recipe.height is None else recipe.height,
+        defaults.width if recipe.width is None else recipe.width,
+    )
     with tqdm(total=len(paths), desc="encode", unit="pair", disable=not processes.is_first) as bar:
         latents = encode_pairs(
             paths,
@@ -73,7 +82,8 @@ def finetune_training(recipe: FinetuneRecipe, *, folder: Path, processes: Proces
             seed=recipe.seed,
             on_pair=bar.update,
         )
-    most = min(recipe.max_pairs or defaults.num_context_pairs, len(trained) - 1)
+    most = defaults.num_context_pairs if recipe.max_pairs is None else recipe.max_pairs
+    most = min(most, len(trained) - 1)
     roles = Roles(
         queries=trained, context=trained, min_pairs=min(recipe.min_pairs, most), max_pairs=most
     )
