@@ -3,8 +3,8 @@
 The adaptive weight is the exception: each process has that of its own samples, so that with it two
 processes train towards something slightly different from what one does.
 
-Losses have kinks (hinge, rectifiers), and AdamW's first steps are as long for a gradient of rounding
-errors as for any: at a learning rate of 2e-3 norms of gradients agree to 1e-4 for three steps and
+Losses have kinks (hinge, rectifiers), and AdamW's first steps are as long for a gradient of
+rounding errors as for any: at a learning rate of 2e-3 norms of gradients agree to 1e-4 for three steps and
 differ by 8 % at the fourth. At 1e-4, as here, all four agree.
 """
 
