@@ -37,7 +37,7 @@ TINY = STVAEConfig(
 )
 LOSS = STVAELossConfig(
     squared_error=1.0,
-    l1=0.3,
+    l1=0.0,
     perceptual=0.2,
     adversarial=0.5,
     kl=1e-3,
@@ -74,7 +74,7 @@ def st_vae_training(
         batches=clip_batches(processes),
         processes=processes,
         config=replace(LOOP, num_steps=num_steps, micro_batch_size=2),
-        optimizer_config=OPTIMIZER,
+        optimizer_config=replace(OPTIMIZER, lr=1e-4),
         schedule=CONSTANT,
         folder=folder,
     )

