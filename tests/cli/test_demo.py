@@ -114,3 +114,12 @@ def test_the_nano_is_the_default_and_missing_it_is_told(photo, tmp_path, capsys,
     random_pipeline("causal").save_pretrained(nano)
     assert run(*words) == 0
     assert (tmp_path / "out" / "my.edges.png").exists()
+
+
+def test_each_task_has_a_folder_of_its_own(model, photo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for task in ("edge_detection", "depth_estimation"):
+        assert run("predict", photo, "--model", model, "--task", task, "--num-steps", 1) == 0
+        assert (tmp_path / "predictions" / task / "my.png").is_file()
+    assert run("predict", photo, "--model", model, "--task", "colorization", "-o", "here") == 0
+    assert (tmp_path / "here" / "my.png").is_file()

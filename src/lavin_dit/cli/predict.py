@@ -39,8 +39,9 @@ class Predict:
     with the package, unless there is a context."""
     context: Annotated[Path | None, tyro.conf.arg(aliases=["-c"])] = None
     """Folder of pairs, <id>_input.png and <id>_target.png, or a file of `lavin context build`."""
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("predictions")
-    """Folder for the results."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """Folder for the results; if not given, one of the task's or the context's name in
+    predictions."""
     overwrite: bool = False
     """Compute again what is already there."""
     num_context_pairs: int | None = None
@@ -70,10 +71,10 @@ class Predict:
         """Predict and save one after another."""
         reader = self._reader()
         names = output_names(expand_queries(self.queries))
-        check_writable(self.output)
+        check_writable(self._folder)
         waiting = [query for query in names if self.overwrite or not self._exists(names[query])]
         if skipped := len(names) - len(waiting):
-            print(f"{skipped} of {len(names)} are already in {self.output}", file=sys.stderr)
+            print(f"{skipped} of {len(names)} are already in {self._folder}", file=sys.stderr)
         if not waiting:
             return 0
         self._check_not_an_input(waiting)
@@ -103,6 +104,14 @@ class Predict:
                 file=sys.stderr,
             )
         return EXIT_SOME_FAILED if self._failures else 0
+
+    @property
+    def _folder(self) -> Path:
+        """Where results go: what was asked apart is kept apart."""
+        if self.output is not None:
+            return self.output
+        named = "" if self.context is None else self.context.resolve().stem
+        return Path("predictions") / (self.task or named)
 
     def _reader(self) -> "TaskReader | None":
         """What reads the task that was named; None if none was.
@@ -135,20 +144,20 @@ class Predict:
         # Of a task whose answer is a photo, the painting is all there is.
         if result is not None and not isinstance(result.annotation, Rgb):
             kind = type(result.annotation).__name__.lower()
-            files += result.save(self.output, stem=f"{name}.{kind}")
+            files += result.save(self._folder, stem=f"{name}.{kind}")
             drawn = replace(clip, frames=result.draw(Rgb(pixels=query.frames)))
-            files.append(save_clip(drawn, self.output / f"{name}.drawn{ending}"))
-        files.append(prediction.save(self.output / f"{name}{ending}"))
+            files.append(save_clip(drawn, self._folder / f"{name}.drawn{ending}"))
+        files.append(prediction.save(self._folder / f"{name}{ending}"))
         return files
 
     def _exists(self, name: str) -> bool:
-        return any((self.output / f"{name}{ending}").exists() for ending in (".png", ".mp4"))
+        return any((self._folder / f"{name}{ending}").exists() for ending in (".png", ".mp4"))
 
     def _check_not_an_input(self, queries: Sequence[Path]) -> None:
         for query in queries:
-            if query.resolve().parent == self.output.resolve():
+            if query.resolve().parent == self._folder.resolve():
                 raise ValueError(
-                    f"{query} lies in the output folder {self.output}: choose another with -o"
+                    f"{query} lies in the output folder {self._folder}: choose another with -o"
                 )
 
     def _readable(self, queries: Sequence[Path], reader: "TaskReader | None") -> "Iterator[Clip]":
