@@ -12,6 +12,7 @@ from lavin_dit.st_vae.decoder import Decoder
 from lavin_dit.st_vae.encoder import Encoder
 from lavin_dit.st_vae.normalisation import GroupNorm, LatentNorm
 from lavin_dit.st_vae.residual import ResidualBlock
+from lavin_dit.st_vae.transform_start import start_as_transform
 
 INITIAL_LOGVAR = -6.0
 """Log-variance of a fresh encoder, a standard deviation of 0.05: the first reconstructions see the
@@ -29,6 +30,7 @@ def initialise(
       fresh model so treats a clip frame by frame, as images were, and learns what the past adds.
     - The last convolution of every residual block is zero: the block starts as its shortcut.
     - The decoder's modulations start at scale 1 and shift 0 and don't depend on the latent.
+    - The encoder starts as a block transform: `lavin_dit.st_vae.transform_start`.
     - The predicted log-variance starts at -6 everywhere.
 
     Args:
@@ -52,6 +54,7 @@ def initialise(
                 nn.init.zeros_(module.conv_y.conv.weight)
                 nn.init.zeros_(module.conv_b.conv.weight)
                 _fill_bias(module.conv_y.conv, 1.0)
+    start_as_transform(encoder)
     moments = encoder.conv_out.conv
     assert moments.bias is not None, "every convolution of the model has a bias"
     num_latent_channels = moments.out_channels // 2
