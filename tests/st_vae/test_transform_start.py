@@ -80,3 +80,7 @@ def test_a_clip_is_transformed_frame_by_frame(new_config, photos):
 def test_norms_without_room_for_constants_keep_random_weights(new_config):
     model = fresh(new_config, (16, 16, 16, 16), num_latents=4)
     assert (model.encoder.conv_out.conv.weight[:4, :, -1] != 0).all()
+
+
+def test_widths_that_narrow_start_so_too(new_config, photos):
+    assert explained(fresh(new_config, (32, 64, 32, 48)), photos) > 0.9

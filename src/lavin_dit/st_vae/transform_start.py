@@ -54,7 +54,7 @@ def start_as_transform(encoder: Encoder) -> None:
     basis = torch.eye(RGB_CHANNELS, dtype=torch.float64)[..., None, None]
     _set_at_present(encoder.conv_in.conv, torch.eye(RGB_CHANNELS))
     for stage, following in itertools.pairwise(stages[:-1]):
-        basis, mixing, _ = _halve(basis, limit=stage.width)
+        basis, mixing, _ = _halve(basis, limit=min(stage.width, following.width))
         _set_blocks(stage.halving, mixing)
         if following.shortcut is not None:
             _set_at_present(following.shortcut, torch.eye(len(basis)))
