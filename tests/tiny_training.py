@@ -118,7 +118,12 @@ class NumberBatch:
             *(self._episode(slot) for slot in self._slots()[start:stop]), strict=True
         )
         draws = [
-            draw_episode(self.owner.draws, target_shape=target.shape, generator=generator)
+            draw_episode(
+                self.owner.draws,
+                target_shape=target.shape,
+                generator=generator,
+                device=target.device,
+            )
             for target, generator in zip(targets, generators, strict=True)
         ]
         return stack_draws(

@@ -18,9 +18,13 @@ def episode(frames: int) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]
     return noisy, timesteps, clips, [2 * pair + 1 for pair in range(NUM_PAIRS)]
 
 
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("masked", [False, True], ids=["by clip", "masked"])
 @pytest.mark.parametrize("frames", [1, 2])
-def test_all_targets_at_once_equal_each_target_alone(frames: int) -> None:
+def test_all_targets_at_once_equal_each_target_alone(frames: int, masked: bool) -> None:
     model = random_jdit("causal")
+    model.masked_supervision = masked
+    model.train(masked)
     noisy, timesteps, clips, views = episode(frames)
     with torch.no_grad():
         at_once = model.supervise(

@@ -140,7 +140,12 @@ DRAWS = DrawSettings(timestep_mean=0.0, timestep_std=1.0, condition_dropping=0.3
 
 def drawn(slot, *, step=5):
     generator = sample_generator(7, step=step, slot=slot)
-    return draw_episode(DRAWS, target_shape=torch.Size((3, 2, 1, 2, 2)), generator=generator)
+    return draw_episode(
+        DRAWS,
+        target_shape=torch.Size((3, 2, 1, 2, 2)),
+        generator=generator,
+        device=torch.device("cpu"),
+    )
 
 
 def test_draws_are_a_function_of_seed_step_and_slot():

@@ -1,7 +1,7 @@
 """Full-sequence attention of two streams with grouped queries.
 
-`attention` is the only place where queries meet keys. Whatever restricts who sees whom does so by
-choosing which keys to hand it, so there is no mask anywhere.
+`attention` is the only place where queries meet keys, but for `lavin_dit.jdit.dense_attention`.
+Whatever restricts who sees whom does so by choosing which keys to hand it, so there is no mask.
 """
 
 from functools import cache

@@ -9,6 +9,7 @@ from torch.nn.functional import silu
 
 from lavin_dit.jdit.attention import JointAttention, KeyValue, Stream, attention
 from lavin_dit.jdit.config import JDiTConfig
+from lavin_dit.jdit.dense_attention import DenseMasks, dense_attention
 from lavin_dit.jdit.modulation import Modulation, modulate, modulation, times_run
 from lavin_dit.jdit.normalisation import rms_norm
 from lavin_dit.jdit.rope import RotaryTable
@@ -87,6 +88,7 @@ class JDiTBlock(nn.Module):
         *,
         clip_tokens: tuple[int, ...] | None = None,
         target_views: tuple[int, ...] | None = None,
+        dense_masks: DenseMasks | None = None,
         branch_scale: Float[Tensor, "4 b"] | None = None,
         update_condition: bool = True,
     ) -> BlockOutput:
@@ -102,38 +104,36 @@ class JDiTBlock(nn.Module):
             target_views: None for one target, which sees everything. For several targets of equal
                 length in one stream, how many tokens of past and condition each of them sees
                 besides itself; no target sees another.
+            dense_masks: What ``clip_tokens`` and ``target_views`` say, where both streams and no
+                past are given, as masks: attention is then one call. None cuts it clip by clip.
             branch_scale: Drop path: 0 or ``1 / (1 - rate)`` per sublayer and sample.
             update_condition: Whether the condition stream is wanted afterwards. After the last
                 block it is not, which saves most of its work there.
         """
-        seen, everything = past, None
+        seen, own = past, None
         scales: dict[Stream, Modulation] = {}
         queries: dict[Stream, Tensor] = {}
+        heads: dict[Stream, Tensor] = {}
         if condition is not None:
             scales["cond"] = modulation(self.cond_modulation, condition.time_vector)
             hidden = modulate(rms_norm(condition.hidden), scales["cond"].attention_scale)
-            own = self.joint_attn.keys_values("cond", hidden, condition.table)
-            seen = own if past is None else past.followed_by(own)
+            new = self.joint_attn.keys_values("cond", hidden, condition.table)
+            seen = new if past is None else past.followed_by(new)
             if update_condition:
                 queries["cond"] = self.joint_attn.queries("cond", hidden, condition.table)
         if target is not None:
             scales["x"] = modulation(self.x_modulation, target.time_vector)
             hidden = modulate(rms_norm(target.hidden), scales["x"].attention_scale)
             own = self.joint_attn.keys_values("x", hidden, target.table)
-            targets = self.joint_attn.queries("x", hidden, target.table)
-            if target_views is None:
-                everything = own if seen is None else seen.followed_by(own)
-                heads = attention(targets, everything)
-            else:
-                assert seen is not None, "several targets are supervised by what comes before them"
-                heads = _attention_by_target(targets, own, seen, target_views)
-            target = self._finish("x", target, heads, scales["x"], branch_scale)
-        if condition is not None and update_condition and seen is not None:
-            if clip_tokens is None:
-                heads = attention(queries["cond"], seen if everything is None else everything)
-            else:
-                heads = _attention_by_clip(queries["cond"], seen, clip_tokens)
-            condition = self._finish("cond", condition, heads, scales["cond"], branch_scale)
+            queries["x"] = self.joint_attn.queries("x", hidden, target.table)
+        if dense_masks is not None:
+            heads = _attention_by_mask(queries, seen, own, dense_masks)
+        else:
+            heads = _attention_by_part(queries, seen, own, clip_tokens, target_views)
+        if target is not None:
+            target = self._finish("x", target, heads["x"], scales["x"], branch_scale)
+        if condition is not None and update_condition:
+            condition = self._finish("cond", condition, heads["cond"], scales["cond"], branch_scale)
         return BlockOutput(condition, target, seen)
 
     def _finish(
@@ -167,6 +167,48 @@ class JDiTBlock(nn.Module):
         if branch_scale is not None:
             gate = gate * branch_scale[index].to(gate.dtype)[:, None, None]
         return times_run(branch, gate)
+
+
+def _attention_by_part(
+    queries: dict[Stream, Tensor],
+    seen: KeyValue | None,
+    own: KeyValue | None,
+    clip_tokens: tuple[int, ...] | None,
+    target_views: tuple[int, ...] | None,
+) -> dict[Stream, Tensor]:
+    """Attention of each stream, cut so that all queries of a call see the same keys."""
+    heads: dict[Stream, Tensor] = {}
+    everything = seen
+    if own is not None and target_views is None:
+        everything = own if seen is None else seen.followed_by(own)
+        heads["x"] = attention(queries["x"], everything)
+    elif own is not None:
+        assert seen is not None, "several targets are supervised by what comes before them"
+        assert target_views is not None, "several targets have a view each"
+        heads["x"] = _attention_by_target(queries["x"], own, seen, target_views)
+    if "cond" in queries:
+        assert seen is not None, "a condition has keys"
+        assert everything is not None, "a condition has keys"
+        if clip_tokens is None:
+            heads["cond"] = attention(queries["cond"], everything)
+        else:
+            heads["cond"] = _attention_by_clip(queries["cond"], seen, clip_tokens)
+    return heads
+
+
+def _attention_by_mask(
+    queries: dict[Stream, Tensor], seen: KeyValue | None, own: KeyValue | None, masks: DenseMasks
+) -> dict[Stream, Tensor]:
+    """Attention of both streams, or of the targets alone, in one call."""
+    assert seen is not None, "masks are for both streams together"
+    assert own is not None, "masks are for both streams together"
+    everything = seen.followed_by(own)
+    if "cond" not in queries:
+        return {"x": dense_attention(queries["x"], everything, masks.target_queries)}
+    joined = torch.cat([queries["cond"], queries["x"]], dim=1)
+    heads = dense_attention(joined, everything, masks.all_queries)
+    num_condition = queries["cond"].shape[1]
+    return {"cond": heads[:, :num_condition], "x": heads[:, num_condition:]}
 
 
 def _attention_by_clip(

@@ -26,10 +26,11 @@ from lavin_dit.jdit.checks import (
 )
 from lavin_dit.jdit.config import JDiTConfig
 from lavin_dit.jdit.context_cache import ContextCache
+from lavin_dit.jdit.dense_attention import DenseMasks, dense_masks
 from lavin_dit.jdit.final_layer import FinalLayer
 from lavin_dit.jdit.modulation import TimestepEmbedding
 from lavin_dit.jdit.patch_embedding import patchify, unpatchify
-from lavin_dit.jdit.rope import rotary_table
+from lavin_dit.jdit.rope import RotaryTable, rotary_table
 
 
 def _linear_layers(module: nn.Module) -> Iterator[nn.Linear]:
@@ -52,6 +53,8 @@ class JDiT(nn.Module):
         config: The architecture.
         gradient_checkpointing: Recompute each block in the backward pass instead of storing its
             activations.
+        masked_supervision: In training, compute attention of `supervise` in one masked kernel a
+            block, which is faster where blocks are compiled for a GPU.
 
     Source:
         Paper section 3.1.2; details that it leaves open follow the released code.
@@ -62,6 +65,7 @@ class JDiT(nn.Module):
         super().__init__()
         self.config = config
         self.gradient_checkpointing = False
+        self.masked_supervision = False
         width = config.hidden_size
         self.prompt_embed = nn.Parameter(torch.empty(1, width))
         self.answer_embed = nn.Parameter(torch.empty(1, width))
@@ -193,26 +197,23 @@ class JDiT(nn.Module):
         condition_stream = self._stream(
             self.cond_embedder, condition, 0, self.prompt_embed.expand(condition.shape[0], -1)
         )
-        streams = [
-            self._stream(
-                self.x_embedder,
-                noisy_targets[:, index],
-                tokens // (grid.rows * grid.cols),
-                time[:, index] + self.answer_embed,
+        first_frames = [tokens // (grid.rows * grid.cols) for tokens in visible]
+        targets = self._target_streams(noisy_targets, first_frames, time + self.answer_embed)
+        masks = None
+        if self.masked_supervision and self.training:
+            masks = dense_masks(
+                clip_tokens=clip_tokens,
+                target_views=tuple(visible),
+                target_tokens=targets.hidden.shape[1] // len(visible),
+                device=condition.device,
             )
-            for index, tokens in enumerate(visible)
-        ]
-        targets = TokenStream(
-            torch.cat([stream.hidden for stream in streams], dim=1),
-            time + self.answer_embed,
-            streams[0].table.followed_by(*(stream.table for stream in streams[1:])),
-        )
         targets = self._through_blocks(
             condition_stream,
             targets,
             scales=scales,
             clip_tokens=clip_tokens,
             target_views=tuple(visible),
+            masks=masks,
         )
         frames = grid._replace(frames=grid.frames * len(visible))
         velocities = self._velocity(targets, frames)
@@ -326,6 +327,7 @@ class JDiT(nn.Module):
         scales: Float[Tensor, "layers 4 b"] | None,
         clip_tokens: tuple[int, ...] | None,
         target_views: tuple[int, ...] | None = None,
+        masks: DenseMasks | None = None,
     ) -> TokenStream | None:
         """Run both streams through all blocks."""
         for index, block in enumerate(self._blocks()):
@@ -335,6 +337,7 @@ class JDiT(nn.Module):
                 target,
                 clip_tokens=clip_tokens,
                 target_views=target_views,
+                dense_masks=masks,
                 branch_scale=None if scales is None else scales[index],
                 update_condition=index < self.config.num_layers - 1,
             )
@@ -360,15 +363,33 @@ class JDiT(nn.Module):
     def _stream(
         self, embedder: nn.Module, latent: Tensor, first_frame: int, time_vector: Tensor
     ) -> TokenStream:
+        frames = range(first_frame, first_frame + latent.shape[2])
+        patches = patchify(latent, patch_size=self.config.patch_size).to(self.prompt_embed.dtype)
+        return TokenStream(embedder(patches), time_vector, self._table(frames, latent))
+
+    def _target_streams(
+        self, noisy_targets: Tensor, first_frames: Sequence[int], time_vectors: Tensor
+    ) -> TokenStream:
+        """Several targets as one stream, each at its own place among the frames."""
+        patches = patchify(noisy_targets.flatten(0, 1), patch_size=self.config.patch_size)
+        hidden = self.x_embedder(patches.to(self.prompt_embed.dtype))  # (b * g, n, d)
+        num_frames = noisy_targets.shape[3]
+        frames = [first + frame for first in first_frames for frame in range(num_frames)]
+        return TokenStream(
+            hidden.unflatten(0, noisy_targets.shape[:2]).flatten(1, 2),
+            time_vectors,
+            self._table(frames, noisy_targets),
+        )
+
+    def _table(self, frames: Sequence[int], latent: Tensor) -> RotaryTable:
         size = self.config.patch_size
-        table = rotary_table(
-            first_frame=first_frame,
-            grid=(latent.shape[2], latent.shape[3] // size, latent.shape[4] // size),
+        return rotary_table(
+            frames=frames,
+            rows=latent.shape[-2] // size,
+            cols=latent.shape[-1] // size,
             axes_dim=self.config.rope_axes_dim,
             device=latent.device,
         )
-        patches = patchify(latent, patch_size=size).to(self.prompt_embed.dtype)
-        return TokenStream(embedder(patches), time_vector, table)
 
     def _velocity(self, stream: TokenStream | None, grid: Grid) -> Tensor:
         assert stream is not None, "a block that is given a target returns one"

@@ -6,6 +6,7 @@ dimension ``i`` is rotated together with dimension ``i + d/2`` (half-split pairs
 half-split pairs, and so do weights made with it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,40 +22,30 @@ class RotaryTable(NamedTuple):
     cos: Float[Tensor, "n head_dim"]
     sin: Float[Tensor, "n head_dim"]
 
-    def slice_tokens(self, start: int, stop: int) -> "RotaryTable":
-        """Return the table of the tokens ``start`` to ``stop``."""
-        return RotaryTable(self.cos[start:stop], self.sin[start:stop])
-
-    def followed_by(self, *others: "RotaryTable") -> "RotaryTable":
-        """Append the tables of further tokens."""
-        tables = (self, *others)
-        return RotaryTable(
-            torch.cat([table.cos for table in tables]), torch.cat([table.sin for table in tables])
-        )
-
 
 def rotary_table(
     *,
-    first_frame: int,
-    grid: tuple[int, int, int],
+    frames: Sequence[int],
+    rows: int,
+    cols: int,
     axes_dim: tuple[int, int, int],
     device: torch.device,
 ) -> RotaryTable:
-    """Compute the rotation of every token of consecutive latent frames.
+    """Compute the rotation of every token of latent frames.
 
     Args:
-        first_frame: Index of the first frame in the joint list of frames: context pairs first, then
-            the query, targets last.
-        grid: Number of frames, patch rows and patch columns.
+        frames: Each frame's index in the joint list of frames: context pairs first, then the query,
+            targets last.
+        rows: Patch rows of a frame.
+        cols: Patch columns of a frame.
         axes_dim: Head dimensions given to time, row and column.
         device: Where to put the table.
 
     Source:
         Paper section A.1; coordinates start at 0 and are not scaled, as in the release.
     """
-    frames, rows, cols = grid
     positions = torch.meshgrid(
-        torch.arange(first_frame, first_frame + frames, device=device, dtype=torch.float32),
+        torch.tensor(list(frames), device=device, dtype=torch.float32),
         torch.arange(rows, device=device, dtype=torch.float32),
         torch.arange(cols, device=device, dtype=torch.float32),
         indexing="ij",

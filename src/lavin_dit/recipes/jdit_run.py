@@ -80,6 +80,7 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
     )
     if recipe.compile:
         compile_blocks(jdit)
+        jdit.masked_supervision = processes.device.type == "cuda"
     share = Share(
         seed=recipe.seed,
         rank=processes.rank,

@@ -81,6 +81,7 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> str:
             raise ValueError(f"threads must be at least 1, got {options.threads}")
         torch.set_num_threads(options.threads)
     with joined_processes(options.device) as processes:
+        _be_fast(processes.device)
         if recipe.batch_size % processes.world_size:
             raise ValueError(
                 f"batch_size {recipe.batch_size} must be divisible by the {processes.world_size} "
@@ -102,6 +103,13 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> str:
             if resumed:
                 _log.info("going on at step %d of %s", training.step, options.folder)
         return training.run()
+
+
+def _be_fast(device: torch.device) -> None:
+    """Let a GPU round the inputs of float32 products, and try out ways to convolve."""
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
 
 
 def _check_folder(options: RunOptions, sessions: list[dict[str, Any]], recipe: Recipe) -> None:

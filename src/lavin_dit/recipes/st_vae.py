@@ -47,6 +47,8 @@ class STVAERecipe:
     """Length of the run, precision, how often what is done."""
     strategy: Strategy
     """How several processes share the work: ddp, fsdp, or zero2."""
+    compile: bool
+    """Compile encoder and decoder with torch.compile."""
     gradient_checkpointing: bool
     """Compute residual blocks again in the backward pass instead of keeping their insides."""
     seed: int
@@ -100,6 +102,7 @@ def released_recipe(*, joint: bool) -> STVAERecipe:
         schedule=ScheduleConfig(warmup_steps=1000, decay="constant", final_share=1.0),
         loop=replace(like.loop, num_steps=100_000, ema_decay=0.999),
         strategy="ddp",
+        compile=False,
         gradient_checkpointing=joint,
         seed=0,
     )

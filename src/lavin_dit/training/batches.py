@@ -5,6 +5,7 @@
 `lavin_dit.training.clip_batches` is for the ST-VAE itself.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -28,7 +29,7 @@ from lavin_dit.training.jdit_objective import LatentEpisodes
 from lavin_dit.weights.defaults import Posterior
 from lavin_dit.weights.fingerprint import fingerprint
 
-_CLIPS_AT_ONCE = 64
+_FRAMES_AT_ONCE = {"cpu": 64, "cuda": 1024}
 _TOKEN_PX = 16  # side of what a token of a J-DiT stands for, in pixels
 
 
@@ -121,6 +122,18 @@ def stack_draws(
     )
 
 
+def encoding_copy(st_vae: STVAE, device: torch.device) -> STVAE:
+    """A frozen copy on the training device that only encodes, with 16 bits on a GPU.
+
+    Args:
+        st_vae: The autoencoder.
+        device: The training device.
+    """
+    dtype = torch.float16 if device.type == "cuda" else None
+    copied = copy.deepcopy(st_vae).to(device, dtype)
+    return copied.eval().requires_grad_(requires_grad=False)
+
+
 @torch.no_grad()
 def encode_pixels(
     st_vae: STVAE,
@@ -138,12 +151,13 @@ def encode_pixels(
     """
     parameter = next(st_vae.parameters())
     latents: list[Tensor] = []
-    for start in range(0, len(clips), _CLIPS_AT_ONCE):
-        pixels = pixels_to_network(clips[start : start + _CLIPS_AT_ONCE], like=parameter)
+    at_once = max(1, _FRAMES_AT_ONCE.get(parameter.device.type, 64) // clips.shape[1])
+    for start in range(0, len(clips), at_once):
+        pixels = pixels_to_network(clips[start : start + at_once], like=parameter)
         posterior = st_vae.encode(pixels)
         latent = posterior.mode()
         if generators is not None:
-            chosen = generators[start : start + _CLIPS_AT_ONCE]
+            chosen = generators[start : start + at_once]
             noise = torch.stack([torch.randn(latent.shape[1:], generator=one) for one in chosen])
             latent = posterior.sample_with_noise(noise.to(latent))
         latents.append(st_vae.normalize(latent).float())
@@ -223,14 +237,14 @@ class EncodedEpisodes:
 
         Args:
             loader: This process's share of episodes.
-            st_vae: The autoencoder; it is moved to the training device and frozen.
+            st_vae: The autoencoder; a frozen copy on the training device encodes.
             share: Which share that is.
             draws: What chance decides.
             posterior: Whether latents are the posterior's mode or samples of it.
         """
         self._loader = loader
         self._latent_space = fingerprint(st_vae)
-        self._st_vae = st_vae.eval().requires_grad_(requires_grad=False).to(share.device)
+        self._st_vae = encoding_copy(st_vae, share.device)
         self._share = share
         self._draws = draws
         self._posterior = posterior
@@ -265,7 +279,12 @@ class EncodedEpisodes:
         inputs = self._encode([all_inputs[place] for place in places], generators)
         targets = self._encode([all_targets[place] for place in places], generators)
         draws = [
-            draw_episode(self._draws, target_shape=target.shape, generator=generator)
+            draw_episode(
+                self._draws,
+                target_shape=target.shape,
+                generator=generator,
+                device=target.device,
+            )
             for target, generator in zip(targets, generators, strict=True)
         ]
         return stack_draws(

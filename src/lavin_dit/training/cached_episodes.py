@@ -12,17 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float
-from safetensors import safe_open
-from torch import Tensor
 
 from lavin_dit.data.order import Order, Schedule, derived_seed
 from lavin_dit.training.batches import Share, TrainingBatch, stack_draws
 from lavin_dit.training.config import DrawSettings
 from lavin_dit.training.draws import draw_episode
 from lavin_dit.training.jdit_objective import LatentEpisodes
-from lavin_dit.training.latent_cache import INDEX_FILE, CachedEntry
+from lavin_dit.training.latent_cache import INDEX_FILE
+from lavin_dit.training.latent_storage import CachedEntry, Members, open_latents
 
 _SHAPES, _ENTRIES, _WALKS, _PAIRS, _MEMBERS = range(1, 6)
 
@@ -76,7 +73,7 @@ class CachedEpisodes:
         self._share = share
         self._draws = draws
         self._step = 0
-        self._files: dict[str, Any] = {}
+        self._storage = open_latents(folder, self._entries, device=share.device)
         self._plan()
 
     def _plan(self) -> None:
@@ -145,30 +142,32 @@ class CachedEpisodes:
     def read(self, step: int, places: range) -> LatentEpisodes:
         """Read some of this process's episodes, and draw what chance decides about them."""
         first = self._share.rank * self.share_size
-        inputs: list[Tensor] = []
-        targets: list[Tensor] = []
-        tasks: list[str] = []
-        for number in places:
-            entry, episode = self.place(step, first + number)
-            generator = np.random.default_rng([self._share.seed, _MEMBERS, step, first + number])
-            chosen = generator.permutation(self._members)[: self.num_pairs(step) + 1]
-            of_episode = self._episode(self._entries[entry], episode)
-            inputs.append(of_episode["inputs"][chosen].float())
-            targets.append(of_episode["targets"][chosen].float())
-            tasks.append(self._entries[entry].task)
+        wanted = [self._members_of(step, first + number) for number in places]
+        latents = self._storage.read(wanted)
         generators = self._share.generators(step, count=self.share_size)
         draws = [
-            draw_episode(self._draws, target_shape=target.shape, generator=generators[number])
-            for target, number in zip(targets, places, strict=True)
+            draw_episode(
+                self._draws,
+                target_shape=latents.targets.shape[1:],
+                generator=generators[number],
+                device=self._share.device,
+            )
+            for number in places
         ]
-        device = self._share.device
         return stack_draws(
             draws,
-            inputs=torch.stack(inputs).to(device),
-            targets=torch.stack(targets).to(device),
-            tasks=tuple(tasks),
+            inputs=latents.inputs,
+            targets=latents.targets,
+            tasks=tuple(self._entries[one.place].task for one in wanted),
             generators=[generators[number] for number in places],
         )
+
+    def _members_of(self, step: int, slot: int) -> Members:
+        """Which stored pairs, in which order, are the episode of one slot of a step."""
+        place, episode = self.place(step, slot)
+        generator = np.random.default_rng([self._share.seed, _MEMBERS, step, slot])
+        pairs = generator.permutation(self._members)[: self.num_pairs(step) + 1]
+        return Members(place, episode, pairs)
 
     def names(self, step: int) -> list[str]:
         """Where this process's episodes of a step come from."""
@@ -182,23 +181,10 @@ class CachedEpisodes:
 
     def clip_tokens(self, step: int) -> tuple[int, int]:
         """Clips of each episode of a step, and tokens of each target."""
-        entry = self._entries[self.place(step, 0)[0]]
-        height, width = self._file(entry.chunks[0]).get_slice("targets").get_shape()[-2:]
-        return 2 * (self.num_pairs(step) + 1), entry.shape[1] * (height // 2) * (width // 2)
-
-    def _episode(self, entry: CachedEntry, episode: int) -> dict[str, Float[Tensor, "..."]]:
-        """Latents of all pairs of one episode."""
-        # All chunks but the last are as long as the first.
-        length = self._file(entry.chunks[0]).get_slice("inputs").get_shape()[0]
-        chunk, place = divmod(episode, length)
-        file = self._file(entry.chunks[chunk])
-        return {part: file.get_slice(part)[place] for part in ("inputs", "targets")}
-
-    def _file(self, name: str) -> Any:  # noqa: ANN401 - safetensors has no public type for it
-        """A chunk, which stays open."""
-        if name not in self._files:
-            self._files[name] = safe_open(self._folder / name, framework="pt").__enter__()
-        return self._files[name]
+        place, _ = self.place(step, 0)
+        height, width = self._storage.picture_size(place)
+        frames = self._entries[place].shape[1]
+        return 2 * (self.num_pairs(step) + 1), frames * (height // 2) * (width // 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """The randomness of training, as a pure function of (seed, step, place in the batch).
 
 Nothing is stateful, so a resumed run needs no random states, and how a batch is spread over
-processes and micro batches changes nothing.
+processes and micro batches changes nothing. Starts of the path are drawn on the training device,
+as a CPU can't draw them as fast as a GPU uses them: CPU and GPU have different ones.
 """
 
 from dataclasses import dataclass
@@ -45,7 +46,11 @@ def sample_generator(seed: int, *, step: int, slot: int) -> torch.Generator:
 
 
 def draw_episode(
-    settings: DrawSettings, *, target_shape: torch.Size, generator: torch.Generator
+    settings: DrawSettings,
+    *,
+    target_shape: torch.Size,
+    generator: torch.Generator,
+    device: torch.device,
 ) -> EpisodeDraws:
     """Draw what chance decides about one episode.
 
@@ -53,7 +58,12 @@ def draw_episode(
         settings: Distributions.
         target_shape: Shape of the episode's target latents, ``n c t h w``.
         generator: From `sample_generator`.
+        device: Where noise is drawn and lies; the rest stays on the CPU.
     """
+    of_noise = generator
+    if device.type != "cpu":
+        seed = int(torch.randint(2**62, (), generator=generator))
+        of_noise = torch.Generator(device).manual_seed(seed)
     return EpisodeDraws(
         timesteps=logit_normal_timesteps(
             target_shape[0],
@@ -64,5 +74,5 @@ def draw_episode(
         dropped=draw_dropped_conditions(
             1, generator=generator, probability=settings.condition_dropping
         )[0],
-        noise=torch.randn(target_shape, generator=generator),
+        noise=torch.randn(target_shape, generator=of_noise, device=device),
     )

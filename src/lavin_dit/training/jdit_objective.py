@@ -152,10 +152,12 @@ class JDiTObjective(nn.Module):
     @staticmethod
     def _by_task(tasks: tuple[str, ...], places: Tensor, losses: Tensor) -> dict[str, Tensor]:
         """Mean loss of each task, of the episodes that keep their pairs."""
-        values: dict[str, list[Tensor]] = {}
-        for place, loss in zip(places.tolist(), losses.detach(), strict=True):
-            values.setdefault(tasks[place], []).append(loss)
-        return {f"loss/{task}": torch.stack(of_task).mean() for task, of_task in values.items()}
+        of_episodes = [tasks[place] for place in places.tolist()]
+        names = sorted(set(of_episodes))
+        members = torch.tensor([[name == one for one in of_episodes] for name in names])
+        shares = members / members.sum(dim=1, keepdim=True)
+        means = shares.to(losses) @ losses.detach()  # one product, not a sum for each task
+        return {f"loss/{name}": mean for name, mean in zip(names, means.unbind(), strict=True)}
 
 
 def interleaved(

@@ -10,7 +10,6 @@ whole or not at all; a build that was stopped goes on where it was.
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,34 +25,13 @@ from lavin_dit.data.one_thread import one_thread
 from lavin_dit.data.order import Order, derived_seed
 from lavin_dit.pipeline.atomic import written_atomically
 from lavin_dit.st_vae.autoencoder import STVAE
-from lavin_dit.training.batches import encode_pixels
+from lavin_dit.training.batches import encode_pixels, encoding_copy
 from lavin_dit.weights.fingerprint import fingerprint
 
 INDEX_FILE = "latents.json"
 _VERSION = 1
 _EPISODES_PER_CHUNK = 16
 _BUILD = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CachedEntry:
-    """Episodes of one task from one source.
-
-    Attributes:
-        task: Name of the task.
-        source: Name of the source.
-        weight: Share in the mixture, before weights are made to sum to 1.
-        shape: Frames of inputs and of targets, as latents.
-        chunks: Files of the episodes.
-        num_episodes: Episodes in all chunks.
-    """
-
-    task: str
-    source: str
-    weight: float
-    shape: tuple[int, int]
-    chunks: tuple[str, ...]
-    num_episodes: int
 
 
 def build_latent_cache(
@@ -94,9 +72,10 @@ def build_latent_cache(
         _Chunks(mixture, waiting), batch_size=None, num_workers=workers, collate_fn=_as_it_is
     )
     done = len(plan) - len(waiting)
+    encoder = encoding_copy(st_vae, next(st_vae.parameters()).device)
     for (place, chunk, _, _), (inputs, targets) in zip(waiting, drawn, strict=True):
         tensors = {
-            name: encode_pixels(st_vae, clips.flatten(0, 1).numpy())
+            name: encode_pixels(encoder, clips.flatten(0, 1).numpy())
             .unflatten(0, clips.shape[:2])
             .half()
             .cpu()

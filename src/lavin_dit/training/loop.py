@@ -274,7 +274,9 @@ class Training:
         if self.validate is not None and (reason is not None or (every and self.step % every == 0)):
             began, module = perf_counter(), self._module()
             module.eval()
-            with self._average.swapped_in(self.objective.trained):
+            # Other shapes than training's: compiling for them would take longer than it saves.
+            eager = torch.compiler.set_stance("force_eager")
+            with eager, self._average.swapped_in(self.objective.trained):
                 numbers = self.validate(self.step)
                 let_go_of_whole_weights(module)
             module.train()

@@ -152,7 +152,12 @@ class PairEpisodes:
             for of_half in (latents.inputs, latents.targets)
         )
         draws = [
-            draw_episode(self._draws, target_shape=target.shape, generator=one)
+            draw_episode(
+                self._draws,
+                target_shape=target.shape,
+                generator=one,
+                device=target.device,
+            )
             for target, one in zip(targets, generators, strict=True)
         ]
         return stack_draws(
