@@ -79,7 +79,8 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
         jdit, recipe.loss, lockstep=sharded and recipe.draws.condition_dropping > 0
     )
     if recipe.compile:
-        compile_blocks(jdit)
+        # Where no episode loses its pairs, batches have few shapes: graphs of their own are faster.
+        compile_blocks(jdit, dynamic=None if recipe.draws.condition_dropping else False)
         jdit.masked_supervision = processes.device.type == "cuda"
     share = Share(
         seed=recipe.seed,

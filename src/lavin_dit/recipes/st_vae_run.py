@@ -58,8 +58,8 @@ def st_vae_training(recipe: STVAERecipe, *, folder: Path, processes: Processes) 
     st_vae = starting_st_vae(recipe, device=processes.device)
     st_vae.gradient_checkpointing = recipe.gradient_checkpointing
     if recipe.compile:
-        st_vae.encoder.compile()
-        st_vae.decoder.compile()
+        for part in (st_vae.encoder, st_vae.decoder):
+            part.compile(dynamic=False)  # pictures and clips, each of one shape
     objective = STVAEObjective(
         st_vae,
         recipe.loss,
