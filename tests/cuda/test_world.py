@@ -1,6 +1,6 @@
 """The renderer's CUDA kernels see what the CPU's see.
 
-The scene, people on a road of many parts, and what a CPU sees of it are stored in ``world.npz``, so
+The scene, of 68 parts and with people, and what a CPU sees of it are stored in ``world.npz``, so
 that neither physics nor the CPU's kernels are needed here. It is made anew by ``PYTHONPATH=tests
 python tests/cuda/test_world.py``.
 """
