@@ -137,12 +137,8 @@ class Decoder(nn.Module):
         for layer in self.model.layers:
             layer.keys = layer.values = torch.empty(0)
         # All of a buffer is read for each token, so it is no longer than it must be.
-        room = (
-            1,
-            self.shapes.heads,
-            -(-length // RUNS) * RUNS,
-            weight.shape[1] // self.shapes.heads,
-        )
+        length = -(-length // RUNS) * RUNS
+        room = (1, self.shapes.heads, length, self.shapes.hidden // self.shapes.heads)
         for layer in self.model.layers:
             layer.keys, layer.values = weight.new_zeros(room), weight.new_zeros(room)
 
@@ -194,7 +190,7 @@ def _attention_of_one(queries: Tensor, keys: Tensor, values: Tensor, place: Tens
     Torch's fused kernels take a mask only at the price of reading all keys of a head with a single
     multiprocessor, so products of matrices do it, the second in `RUNS` runs side by side.
     """
-    scores = queries @ keys.transpose(-1, -2) * queries.shape[-1] ** -0.5
+    scores = queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2)
     later = torch.arange(keys.shape[2], device=keys.device) > place
     shares = scores.masked_fill(later, -torch.inf).softmax(dim=-1)
     runs = shares.unflatten(-1, (RUNS, -1)).transpose(2, 3) @ values.unflatten(2, (RUNS, -1))
