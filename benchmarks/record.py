@@ -1,6 +1,7 @@
 """Writing down what a benchmark measured, with all that is needed to judge it."""
 
 import json
+import math
 import platform
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from time import perf_counter
 import torch
 
 RESULTS = Path(__file__).parent / "results"
+_UNKNOWN = "unknown"  # not a checkout
 
 
 def record(name: str, *, settings: dict, rows: list[dict]) -> Path:
@@ -24,11 +26,12 @@ def record(name: str, *, settings: dict, rows: list[dict]) -> Path:
         settings: What was varied by flags, or is worth knowing.
         rows: One measurement each, units in the key names.
     """
+    changes = _git("status", "--porcelain", "--", "src", "benchmarks/*.py")
     result = {
         "command": " ".join(["python", *sys.argv]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "--short=12", "HEAD"),
-        "uncommitted_changes": bool(_git("status", "--porcelain", "--", "src", "benchmarks/*.py")),
+        "uncommitted_changes": None if changes == _UNKNOWN else bool(changes),
         "device": _device(),
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), "torch": version("torch")},
@@ -48,6 +51,8 @@ def time_side_by_side(
     *,
     repeats: int,
     warmup: int = 1,
+    warmups: dict[str, Callable[[], object]] | None = None,
+    limit_s: float = math.inf,
     clock: Callable[[], float] = perf_counter,
 ) -> dict[str, dict[str, float]]:
     """Time functions in turns, so that a drifting machine slows them alike.
@@ -56,22 +61,34 @@ def time_side_by_side(
         contestants: Functions without arguments, by name.
         repeats: Measured rounds.
         warmup: Rounds before them that are not measured.
+        warmups: What is run in those rounds; the functions themselves if None.
+        limit_s: A function that has been measured once sits a round out if it would have taken
+            longer in all.
         clock: Tells seconds; ``time.process_time`` does not count what other programs take.
 
     Returns:
-        Minimum, median and maximum seconds of each.
+        Minimum, median and maximum seconds of each, and how often it was measured.
     """
     times: dict[str, list[float]] = {name: [] for name in contestants}
-    for round_index in range(warmup + repeats):
+    for _ in range(warmup):
+        for run in (warmups or contestants).values():
+            run()
+    for _ in range(repeats):
         for name, run in contestants.items():
+            if times[name] and sum(times[name]) + min(times[name]) > limit_s:
+                continue
             synchronize()
             start = clock()
             run()
             synchronize()
-            if round_index >= warmup:
-                times[name].append(clock() - start)
+            times[name].append(clock() - start)
     return {
-        name: {"min_s": min(seconds), "median_s": median(seconds), "max_s": max(seconds)}
+        name: {
+            "min_s": min(seconds),
+            "median_s": median(seconds),
+            "max_s": max(seconds),
+            "repeats": len(seconds),
+        }
         for name, seconds in times.items()
     }
 
@@ -98,7 +115,7 @@ def _git(*arguments: str) -> str:
             ["git", *arguments], capture_output=True, text=True, check=True, cwd=RESULTS.parent
         )
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return _UNKNOWN
     return answer.stdout.strip()
 
 

@@ -128,8 +128,8 @@ class NumberBatch:
         ]
         return stack_draws(
             draws,
-            inputs=torch.stack(inputs),
-            targets=torch.stack(targets),
+            inputs=torch.stack(inputs).to(self.owner.share.device),
+            targets=torch.stack(targets).to(self.owner.share.device),
             tasks=tasks,
             generators=generators,
         )
@@ -160,6 +160,7 @@ def tiny_training(
     if batches is None:
         batches = NumberBatches(share=share_of(processes))
     jdit = random_jdit(context, drop_path=drop_path, hidden_size=hidden_size)
+    jdit = jdit.to(processes.device)
     supervision = "dense" if context == "causal" else "single"
     objective = JDiTObjective(
         jdit,
