@@ -148,17 +148,22 @@ class _Draw:
         """The context's samples, their pairs and the rule; a rejected sample is replaced."""
         task = self.drawer.task
         samples = [self.sample() for _ in range(num_pairs)]
+        rendered: dict[int, Pair[Any]] = {}
         while True:
             try:
                 rule = task.draw_rule(samples, generator=self.generator)
-                pairs = [
-                    task.render(sample, rule=rule, generator=self.generator) for sample in samples
-                ]
+                if rule is not None:  # it may follow from samples of which one is new
+                    rendered.clear()
+                for place, sample in enumerate(samples):
+                    if place not in rendered:
+                        rendered[place] = task.render(sample, rule=rule, generator=self.generator)
             except NothingToPaintError as error:
                 self.reject(error)
-                samples[self._place_of(error.name, samples)] = self.sample()
+                place = self._place_of(error.name, samples)
+                samples[place] = self.sample()
+                rendered.pop(place, None)
                 continue
-            return samples, pairs, rule
+            return samples, [rendered[place] for place in range(num_pairs)], rule
 
     def query(self, index: int | None, *, rule: object) -> tuple[Sample, Pair[Any]]:
         """The query's sample and pair; a rejected sample is replaced."""

@@ -7,6 +7,7 @@ how a sample was framed.
 
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,22 @@ class CachedEpisodes:
         ]
 
     def __iter__(self) -> Iterator[TrainingBatch]:
-        """Hand out this process's share of each step."""
-        while True:
-            batch = _CachedBatch(owner=self, step=self._step)
-            self._step += 1
-            yield batch
+        """Hand out this process's share of each step.
+
+        For a GPU the next batch is put together while the loop waits for it to finish the last.
+        """
+        if self._share.device.type == "cpu":
+            while True:
+                self._step += 1
+                yield _CachedBatch(owner=self, step=self._step - 1, ahead=None)
+        everything = range(self.share_size)
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            ahead = reader.submit(self.read, self._step, everything)
+            while True:
+                batch = _CachedBatch(owner=self, step=self._step, ahead=ahead)
+                self._step += 1
+                ahead = reader.submit(self.read, self._step, everything)
+                yield batch
 
     def state_dict(self) -> dict[str, Any]:
         """Which batch comes next."""
@@ -193,12 +205,15 @@ class _CachedBatch:
 
     owner: CachedEpisodes
     step: int
+    ahead: Future[LatentEpisodes] | None
 
     def __len__(self) -> int:
         return self.owner.share_size
 
     def part(self, start: int, stop: int) -> LatentEpisodes:
-        return self.owner.read(self.step, range(start, stop))
+        if self.ahead is None:
+            return self.owner.read(self.step, range(start, stop))
+        return LatentEpisodes(*(field[start:stop] for field in self.ahead.result()))
 
     def describe(self) -> list[str]:
         return self.owner.names(self.step)

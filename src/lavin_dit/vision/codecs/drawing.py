@@ -3,6 +3,8 @@
 Coverage carries positions to fractions of a pixel, which is what lets them be read back.
 """
 
+import math
+
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
@@ -50,6 +52,12 @@ def draw_box(
     _blend(canvas, filled(0.0) - filled(line_px), colour)
 
 
+def _whole_pixels(first: float, last: float, *, margin_px: float, size: int) -> tuple[int, int]:
+    """Rows or columns that a stretch and its margin touch, as far as there are any."""
+    low, high = min(first, last) - margin_px, max(first, last) + margin_px
+    return min(max(math.floor(low), 0), size), min(max(math.ceil(high), 0), size)
+
+
 def draw_limb(
     canvas: Float32[np.ndarray, "h w 3"],
     start: Point,
@@ -68,16 +76,15 @@ def draw_limb(
         colour: Red, green and blue levels.
     """
     height, width = canvas.shape[:2]
-    low = np.floor(np.minimum(start, stop) - radius_px - 1).astype(int)
-    high = np.ceil(np.maximum(start, stop) + radius_px + 1).astype(int)
-    left, right = np.clip([low[0], high[0]], 0, width)
-    top, bottom = np.clip([low[1], high[1]], 0, height)
+    (x0, y0), (x1, y1) = (tuple(map(float, end)) for end in (start, stop))
+    left, right = _whole_pixels(x0, x1, margin_px=radius_px + 1, size=width)
+    top, bottom = _whole_pixels(y0, y1, margin_px=radius_px + 1, size=height)
     if left >= right or top >= bottom:
         return
-    x = np.arange(left, right)[None] + 0.5 - float(start[0])
-    y = np.arange(top, bottom)[:, None] + 0.5 - float(start[1])
-    along = np.asarray(stop, dtype=np.float64) - np.asarray(start, dtype=np.float64)
-    length = float(along @ along)
+    x = np.arange(left, right)[None] + 0.5 - x0
+    y = np.arange(top, bottom)[:, None] + 0.5 - y0
+    along = x1 - x0, y1 - y0
+    length = along[0] ** 2 + along[1] ** 2
     share = np.clip((x * along[0] + y * along[1]) / length, 0, 1) if length > 0 else 0.0 * x * y
     distance = np.hypot(x - share * along[0], y - share * along[1])
     cover = np.clip(radius_px + 0.5 - distance, 0, 1).astype(np.float32)
