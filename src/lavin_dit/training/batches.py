@@ -7,6 +7,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -196,10 +197,11 @@ def clips_of(batch: EpisodeBatch) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _EpisodesOfPixels:
-    """A batch of episodes that is encoded part by part."""
+    """A batch of episodes that is encoded part by part, or was encoded ahead."""
 
     batch: EpisodeBatch
     owner: "EncodedEpisodes"
+    whole: LatentEpisodes | None = None
 
     @property
     def step(self) -> int:
@@ -218,7 +220,9 @@ class _EpisodesOfPixels:
         return 2 * (pairs + 1), groups * (height // _TOKEN_PX) * (width // _TOKEN_PX)
 
     def part(self, start: int, stop: int) -> LatentEpisodes:
-        return self.owner.encode(self.batch, range(start, stop))
+        if self.whole is None:
+            return self.owner.encode(self.batch, range(start, stop))
+        return LatentEpisodes(*(field[start:stop] for field in self.whole))
 
 
 class EncodedEpisodes:
@@ -248,15 +252,33 @@ class EncodedEpisodes:
         self._share = share
         self._draws = draws
         self._posterior = posterior
+        self._next_step: int | None = None
 
     def __iter__(self) -> Iterator[TrainingBatch]:
-        """Hand out this process's share of each step."""
-        for batch in self._loader:
-            yield _EpisodesOfPixels(batch=batch, owner=self)
+        """Hand out this process's share of each step.
+
+        For a GPU the next batch is taken and encoded while the loop waits for the last one's end.
+        """
+        loaded = iter(self._loader)
+        if self._share.device.type == "cpu":
+            for batch in loaded:
+                self._next_step = batch.step + 1
+                yield _EpisodesOfPixels(batch=batch, owner=self)
+        batch = next(loaded)  # in this thread, as it starts the loader's processes
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            ahead = reader.submit(self._encoded_whole, batch)
+            while True:
+                encoded = ahead.result()
+                self._next_step = encoded.step + 1
+                ahead = reader.submit(lambda: self._encoded_whole(next(loaded)))
+                yield encoded
 
     def state_dict(self) -> dict[str, Any]:
         """The loader's, and whose latents these are."""
-        return {**self._loader.state_dict(), "st_vae": self._latent_space}
+        state = self._loader.state_dict()
+        if self._next_step is not None:
+            state["step"] = self._next_step  # the loader may be a batch further
+        return {**state, "st_vae": self._latent_space}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where the loader was.
@@ -270,6 +292,12 @@ class EncodedEpisodes:
                 f"is {self._latent_space}: a run keeps its autoencoder"
             )
         self._loader.load_state_dict(state)
+        self._next_step = None
+
+    def _encoded_whole(self, batch: EpisodeBatch) -> "_EpisodesOfPixels":
+        """A batch whose latents are there already."""
+        whole = self.encode(batch, range(len(batch)))
+        return _EpisodesOfPixels(batch=batch, owner=self, whole=whole)
 
     def encode(self, batch: EpisodeBatch, places: range) -> LatentEpisodes:
         """Encode some episodes of a batch, and draw what chance decides about them."""
