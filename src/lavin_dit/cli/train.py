@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import getdoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import tyro
 
 if TYPE_CHECKING:
     from lavin_dit.recipes.jdit import JDiTRecipe
+    from lavin_dit.recipes.next_token import NextTokenRecipe
     from lavin_dit.recipes.st_vae import STVAERecipe
+
+    TrainRecipe: TypeAlias = JDiTRecipe | STVAERecipe | NextTokenRecipe
 
 EXIT_STOPPED = 3
 """Exit status of a run that a signal ended: it is whole, and not over."""
@@ -24,7 +27,7 @@ EXIT_NOT_FINITE = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
-    """Train an ST-VAE or a J-DiT by a recipe, any number of which can be changed.
+    """Train an ST-VAE, a J-DiT or the next-token baseline by a recipe; any number can be changed.
 
     lavin train jdit-nano-64 --run runs/nano --st-vae runs/st-vae/export --data.sources world
     --optimizer.lr 2e-4. Without a recipe, they are listed; with --help after a recipe, its numbers;
@@ -72,9 +75,10 @@ def train(words: Sequence[str]) -> int:
         ValueError: If there is no such recipe, or its run can't be done.
     """
     from lavin_dit.recipes.jdit import JDIT_RECIPES
+    from lavin_dit.recipes.next_token import NEXT_TOKEN_RECIPES
     from lavin_dit.recipes.st_vae import ST_VAE_RECIPES
 
-    recipes: dict[str, JDiTRecipe | STVAERecipe] = {**ST_VAE_RECIPES, **JDIT_RECIPES}
+    recipes: dict[str, TrainRecipe] = {**ST_VAE_RECIPES, **JDIT_RECIPES, **NEXT_TOKEN_RECIPES}
     if not words or words[0] in ("-h", "--help"):
         print(getdoc(Train), end="\n\n")
         print("\n".join(_listed(recipes)))
@@ -103,7 +107,7 @@ def train(words: Sequence[str]) -> int:
     return 0 if reason in ENDS else EXIT_STOPPED
 
 
-def _listed(recipes: "Mapping[str, JDiTRecipe | STVAERecipe]") -> list[str]:
+def _listed(recipes: "Mapping[str, TrainRecipe]") -> list[str]:
     """A line for each recipe, under a line of headings."""
     rows = [("recipe", "pixels", "steps", "batch", "learning rate")]
     for name, recipe in recipes.items():
@@ -131,8 +135,8 @@ def _unknown(name: str, recipes: Mapping[str, object]) -> str:
 
 
 def parsed(
-    name: str, recipe: "JDiTRecipe | STVAERecipe", changes: Sequence[str]
-) -> "tuple[RunWords, JDiTRecipe | STVAERecipe]":
+    name: str, recipe: "TrainRecipe", changes: Sequence[str]
+) -> "tuple[RunWords, TrainRecipe]":
     """Read a command line.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -18,12 +18,13 @@ from lavin_dit.jdit.config import JDiTConfig
 from lavin_dit.jdit.cost import supervised_flops
 from lavin_dit.jdit.model import JDiT
 from lavin_dit.pipeline.sampling import SamplingSettings
-from lavin_dit.recipes.data import training_mixture, validation_mixtures
+from lavin_dit.recipes.data import DataConfig, training_mixture, validation_mixtures
 from lavin_dit.recipes.jdit import JDiTRecipe
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.config import STVAEConfig
 from lavin_dit.training.batches import Batches, EncodedEpisodes, Share, TrainingBatch
 from lavin_dit.training.cached_episodes import CachedEpisodes
+from lavin_dit.training.config import DrawSettings
 from lavin_dit.training.export import export_jdit, whole_copy
 from lavin_dit.training.jdit_objective import JDiTObjective
 from lavin_dit.training.latent_cache import build_latent_cache, is_complete
@@ -39,7 +40,7 @@ from lavin_dit.training.validation import (
 )
 from lavin_dit.vision.episode import MAX_PAIRS
 from lavin_dit.weights.checkpoint import JDIT_FOLDER, PIPELINE_FILE, ST_VAE_FOLDER
-from lavin_dit.weights.defaults import PipelineDefaults
+from lavin_dit.weights.defaults import PipelineDefaults, Posterior
 from lavin_dit.weights.store import load_model
 
 _VALIDATION_BATCHES = 4
@@ -168,8 +169,38 @@ def starting_jdit(recipe: JDiTRecipe, *, device: torch.device) -> JDiT:
     return jdit.requires_grad_()
 
 
+@runtime_checkable
+class EpisodesWanted(Protocol):
+    """The part of a recipe that says which episodes a run gets."""
+
+    @property
+    def data(self) -> DataConfig:
+        """Tasks and sources."""
+        ...
+
+    @property
+    def draws(self) -> DrawSettings:
+        """What chance decides."""
+        ...
+
+    @property
+    def posterior(self) -> Posterior:
+        """Whether latents are samples of the ST-VAE's posterior or its mode."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Episodes of a step, over all processes."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Decides the data."""
+        ...
+
+
 def training_batches(
-    recipe: JDiTRecipe, st_vae: STVAE, *, share: Share, processes: Processes
+    recipe: EpisodesWanted, st_vae: STVAE, *, share: Share, processes: Processes
 ) -> Batches:
     """Episodes of latents, encoded as they are used or read from a folder."""
     data = recipe.data

@@ -12,6 +12,8 @@ from lavin_dit.recipes.finetune import FinetuneRecipe
 from lavin_dit.recipes.finetune_run import finetune_training
 from lavin_dit.recipes.jdit import JDiTRecipe
 from lavin_dit.recipes.jdit_run import jdit_training
+from lavin_dit.recipes.next_token import NextTokenRecipe
+from lavin_dit.recipes.next_token_run import next_token_training
 from lavin_dit.recipes.st_vae import STVAERecipe
 from lavin_dit.recipes.st_vae_run import st_vae_training
 from lavin_dit.training.loop import Training
@@ -21,11 +23,12 @@ from lavin_dit.weights.config import config_to_json
 
 _log = logging.getLogger(__name__)
 
-Recipe: TypeAlias = JDiTRecipe | STVAERecipe | FinetuneRecipe
+Recipe: TypeAlias = JDiTRecipe | STVAERecipe | FinetuneRecipe | NextTokenRecipe
 _BUILDERS = {
     JDiTRecipe: jdit_training,
     STVAERecipe: st_vae_training,
     FinetuneRecipe: finetune_training,
+    NextTokenRecipe: next_token_training,
 }
 _MAY_CHANGE = {
     "loop": {
