@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+MARKER_FILE = "next_token.json"
+"""File that tells the folder of a next-token model."""
+
 TokenSupervision = Literal["all", "targets"]
 
 

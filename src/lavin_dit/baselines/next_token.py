@@ -16,7 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from lavin_dit.baselines.codebooks import Codebooks
-from lavin_dit.baselines.config import CodebookConfig, DecoderConfig, NextTokenDefaults
+from lavin_dit.baselines.config import (
+    MARKER_FILE,
+    CodebookConfig,
+    DecoderConfig,
+    NextTokenDefaults,
+)
 from lavin_dit.baselines.decoder import NextTokenDecoder
 from lavin_dit.evaluation.question import Clip, Question
 from lavin_dit.pipeline.atomic import written_atomically
@@ -29,9 +34,6 @@ from lavin_dit.weights.config import config_from_json, config_to_json
 from lavin_dit.weights.files import read_json
 from lavin_dit.weights.fingerprint import fingerprint
 from lavin_dit.weights.store import load_config, load_model, load_state, save_model
-
-MARKER_FILE = "next_token.json"
-"""File that tells the folder of a next-token model."""
 
 ST_VAE_FOLDER, CODEBOOKS_FOLDER, DECODER_FOLDER = "st_vae", "codebooks", "decoder"
 _MAX_SHARD_BYTES = 16 * 2**20

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from lavin_dit.cli.outputs import check_writable, listed
+from lavin_dit.cli.trained import Opening, Trained, named_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lavin_dit.evaluation.evaluate import Outcome, Run
-    from lavin_dit.evaluation.predictors.pipeline import PipelinePredictor
     from lavin_dit.evaluation.protocol import Protocol
     from lavin_dit.evaluation.scorers import Eye
     from lavin_dit.evaluation.studies.sweep import Row
@@ -36,7 +36,11 @@ class Evaluate:
     protocols: tyro.conf.Positional[tuple[str, ...]] = ()
     """Protocols, such as world-depth_estimation; --list shows them."""
     model: str | None = None
-    """Folder of a saved pipeline, or a repository on the Hugging Face hub."""
+    """Folder of a saved pipeline or of a trained baseline, or a repository on the Hugging Face
+    hub."""
+    beside: tuple[str, ...] = ()
+    """Other trained models, each NAME=FOLDER, such as single-task=runs/depth/export: asked the same
+    queries, each in a row of its own, with its difference from the model."""
     data: Path | None = None
     """Folder that holds photos, cutouts, clips, imagenet, nyuv2 and pascal, as far as needed."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("evaluation")
@@ -90,15 +94,18 @@ class Evaluate:
                 print(f"{protocol.name:42s} {protocol.summary}")
             return 0
         check_writable(self.output)
-        predictor = None if self.score_only or self.model is None else self._predictor(self.model)
+        rivals = self._rivals()
+        opening = self._opening()
+        opening.check([*([] if self.model is None else [self.model]), *rivals.values()])
+        model = None if self.score_only or self.model is None else opening.open(self.model)
         if self.confusion:
-            return self._confuse(predictor)
+            return self._confuse(model)
         chosen = self._chosen()
         if self.context_lengths:
-            return self._compare_lengths(chosen, predictor)
+            return self._compare_lengths(chosen, model)
         outcomes: list[Outcome] = []
         not_run: dict[str, str] = {}
-        run = self._run(predictor)
+        run = self._run(model, rivals)
         for protocol in chosen:
             outcome = self._evaluate(run, protocol, not_run)
             if outcome is not None:
@@ -124,9 +131,7 @@ class Evaluate:
             return [find_protocol(name) for name in self.protocols]
         return [protocol for protocol in discover_protocols().values() if protocol.is_offline]
 
-    def _compare_lengths(
-        self, protocols: "Sequence[Protocol]", predictor: "PipelinePredictor | None"
-    ) -> int:
+    def _compare_lengths(self, protocols: "Sequence[Protocol]", model: "Trained | None") -> int:
         """The study of context lengths."""
         from dataclasses import replace
 
@@ -134,7 +139,7 @@ class Evaluate:
         from lavin_dit.evaluation.studies.sweep import sweep, sweep_table
         from lavin_dit.vision.results.files import write_atomically, write_json
 
-        run = self._run(predictor)
+        run = self._run(model)
         runs = {
             f"{count} pairs": replace(
                 run,
@@ -160,17 +165,18 @@ class Evaluate:
         print(self.output / "context.md")
         return 0
 
-    def _confuse(self, predictor: "PipelinePredictor | None") -> int:
+    def _confuse(self, model: "Trained | None") -> int:
         """The study of swapped contexts."""
         from lavin_dit.evaluation.studies.confusion import confuse
         from lavin_dit.vision.contact_sheet import draw_sheet
         from lavin_dit.vision.results.files import write_atomically, write_json, write_png
 
+        predictor = None if model is None else model.contestant.predictor
         if predictor is None or self.protocols or self.all_offline:
             raise ValueError("--confusion needs a --model, and takes no protocols")
         found = confuse(
             predictor,
-            self._run(predictor).library,
+            self._run(model).library,
             num_queries=_given(self.num_queries, otherwise=_CONFUSED_QUERIES),
             num_pairs=_given(self.num_context_pairs, otherwise=_CONFUSED_PAIRS),
         )
@@ -209,13 +215,17 @@ class Evaluate:
             print(f"{protocol.name}: passed over {listed(outcome.skipped)}", file=sys.stderr)
         return outcome
 
-    def _run(self, predictor: "PipelinePredictor | None") -> "Run":
+    def _run(self, model: "Trained | None", rivals: "Mapping[str, str] | None" = None) -> "Run":
         """The evaluation of all protocols."""
+        from lavin_dit.evaluation.contestants import Contestant
         from lavin_dit.evaluation.evaluate import Run, Settings
         from lavin_dit.evaluation.library import Library
 
+        absent = Contestant(predictor=None, about={})
+        chosen = absent if model is None else model.contestant
+        opening = self._opening()
         return Run(
-            library=Library(folder=self.data, split=self.split, size=self._size(predictor)),
+            library=Library(folder=self.data, split=self.split, size=self._size(model)),
             output=self.output,
             settings=Settings(
                 num_queries=self.num_queries,
@@ -223,13 +233,17 @@ class Evaluate:
                 num_frames=self.num_frames,
                 batch_size=self.batch_size,
             ),
-            predictor=predictor,
-            model={} if predictor is None else _about(predictor),
+            predictor=chosen.predictor,
+            model=chosen.about,
+            rivals={
+                name: absent if self.score_only else opening.open(folder).contestant
+                for name, folder in (rivals or {}).items()
+            },
             score_only=self.score_only,
             eye=self._eye(),
         )
 
-    def _size(self, predictor: "PipelinePredictor | None") -> "Size":
+    def _size(self, model: "Trained | None") -> "Size":
         """Size of the episodes."""
         from lavin_dit.pipeline.fitting import Canvas
         from lavin_dit.vision.geometry import Size
@@ -237,26 +251,29 @@ class Evaluate:
         if self.side_px is not None:
             canvas = Canvas(height=self.side_px, width=self.side_px)
             return Size(height=canvas.height, width=canvas.width)
-        if predictor is None:
+        if model is None:
             return Size(height=_BASELINES_SIDE_PX, width=_BASELINES_SIDE_PX)
-        defaults = predictor.pipeline.defaults
-        return Size(height=defaults.height, width=defaults.width)
+        return model.size
 
-    def _predictor(self, model: str) -> "PipelinePredictor":
-        """The model, with its sampling."""
-        from lavin_dit.cli.model_options import ModelOptions
-        from lavin_dit.evaluation.predictors.pipeline import PipelinePredictor
-        from lavin_dit.pipeline.sampling import SamplingSettings
-
-        pipeline = ModelOptions(model=model, device=self.device, dtype=self.dtype).load()
-        defaults = pipeline.defaults
-        guidance_scale = self.guidance_scale
-        settings = SamplingSettings(
-            num_steps=defaults.num_steps if self.num_steps is None else self.num_steps,
-            guidance_scale=defaults.guidance_scale if guidance_scale is None else guidance_scale,
-            solver=self.solver or defaults.solver,
+    def _opening(self) -> Opening:
+        """How models are opened."""
+        return Opening(
+            device=self.device,
+            dtype=self.dtype,
+            num_steps=self.num_steps,
+            guidance_scale=self.guidance_scale,
+            solver=self.solver,
+            seed=self.seed,
         )
-        return PipelinePredictor(pipeline, settings=settings, seed=self.seed)
+
+    def _rivals(self) -> "Mapping[str, str]":
+        """Folders of the models beside the first, by name."""
+        rivals = named_models(self.beside)
+        if rivals and self.model is None and not self.score_only:
+            raise ValueError("--beside needs a --model that the others are compared with")
+        if rivals and (self.confusion or self.context_lengths):
+            raise ValueError("--beside goes with protocols, not with a study of one model")
+        return rivals
 
     def _eye(self) -> "Eye | None":
         """The network that judges likeness."""
@@ -271,22 +288,12 @@ class Evaluate:
         from lavin_dit.evaluation.report import write_report
 
         about: dict[str, Json] = {"model": self.model or "none", **run.model}
+        for name, folder in named_models(self.beside).items():
+            own = run.rivals[name].about
+            about[name] = ", ".join([folder, *(f"{key} {value}" for key, value in own.items())])
         if self.perceptual is not None:
             about["likeness judged by"] = self.perceptual.name
         write_report(self.output, outcomes, not_run=not_run, about=about)
-
-
-def _about(predictor: "PipelinePredictor") -> "dict[str, Json]":
-    """What tells a model and its sampling apart."""
-    settings = predictor.settings
-    return {
-        "fingerprint": predictor.pipeline.networks.fingerprint(),
-        "num_steps": settings.num_steps,
-        "guidance_scale": settings.guidance_scale,
-        "solver": settings.solver,
-        "noise_seed": predictor.seed,
-        "dtype": str(predictor.pipeline.dtype).removeprefix("torch."),
-    }
 
 
 def _given(number: int | None, *, otherwise: int) -> int:

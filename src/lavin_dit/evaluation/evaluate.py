@@ -1,14 +1,19 @@
 """One protocol from its data to its report: predict to disk, score from disk, compare."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol as Interface
-from typing import runtime_checkable
 
 from lavin_dit.evaluation.cases import Case, Cases
+from lavin_dit.evaluation.contestants import (
+    AUTOENCODER,
+    MODEL,
+    TRUTH,
+    Asked,
+    Contestant,
+    Reconstructs,
+)
 from lavin_dit.evaluation.library import Library
 from lavin_dit.evaluation.predictions import Predictions, check_answer
 from lavin_dit.evaluation.predictors.baselines import BASELINES
@@ -17,18 +22,6 @@ from lavin_dit.evaluation.question import Clip, Predictor, question_of
 from lavin_dit.evaluation.score import Score, ScoredCase, score_case, total_scores, write_samples
 from lavin_dit.evaluation.scorers import Eye
 from lavin_dit.vision.codecs.codec import Json
-
-TRUTH, AUTOENCODER = "painted truth", "autoencoder"
-"""Rows that bound what can be reached: the true painting, and what the autoencoder leaves of it."""
-
-
-@runtime_checkable
-class Reconstructs(Interface):
-    """A predictor that can only paint what its autoencoder lets through."""
-
-    def reconstruct(self, clips: Sequence[Clip]) -> list[Clip]:
-        """What is left of clips that are encoded and decoded."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +49,11 @@ class Outcome:
         protocol: The protocol.
         setup: What it was run with.
         cases: Draws the cases again.
-        scored: Scored queries by predictor; ``model`` first, bounds last.
+        scored: Scored queries by predictor; ``model`` first, its rivals next, bounds last.
         totals: Scores over all queries by predictor.
         skipped: Samples and queries passed over, by reason.
-        predictions: The model's predictions, where there is a model.
-        seconds_per_query: How long the model took; None where all predictions were there.
+        predictions: Predictions of the model and its rivals, by the name of their row.
+        seconds_per_query: How long each of them took; None where all predictions were there.
     """
 
     protocol: Protocol
@@ -69,16 +62,8 @@ class Outcome:
     scored: Mapping[str, Sequence[ScoredCase]]
     totals: Mapping[str, Mapping[str, Score]]
     skipped: Mapping[str, int]
-    predictions: Predictions | None
-    seconds_per_query: float | None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Clock:
-    """Counts the time that the model takes."""
-
-    seconds: float = 0.0
-    queries: int = 0
+    predictions: Mapping[str, Predictions]
+    seconds_per_query: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +76,7 @@ class Run:
         settings: How protocols are run.
         predictor: The model; None for the baselines alone, or for scoring what is on disk.
         model: What tells the model and its sampling apart from others, for the setup.
+        rivals: Other trained models that are asked the same, by the name of their row.
         score_only: Whether to score the predictions on disk without a model.
         eye: Network that judges likeness.
         on_case: Called after each query, for a progress bar.
@@ -101,6 +87,7 @@ class Run:
     settings: Settings = field(default_factory=Settings)
     predictor: Predictor | None = None
     model: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    rivals: Mapping[str, Contestant] = field(default_factory=dict[str, Contestant])
     score_only: bool = False
     eye: Eye | None = None
     on_case: Callable[[], object] | None = None
@@ -121,11 +108,10 @@ class Run:
         """
         folder = self.output / protocol.name
         cases, setup = self.cases(protocol)
-        predictions = self._predictions(folder, setup)
+        asked = self._asked(folder, setup)
         scored: dict[str, list[ScoredCase]] = {}
-        clock = _Clock()
         for batch in _batches(cases, self.settings.batch_size):
-            answers = self._answers(protocol, batch, predictions, clock)
+            answers = self._answers(protocol, batch, asked)
             for name, pictures in answers.items():
                 own = scored.setdefault(name, [])
                 for case, picture in zip(batch, pictures, strict=True):
@@ -142,8 +128,8 @@ class Run:
             scored=scored,
             totals={name: total_scores(own) for name, own in scored.items()},
             skipped=dict(cases.skipped),
-            predictions=predictions,
-            seconds_per_query=clock.seconds / clock.queries if clock.queries else None,
+            predictions={name: one.predictions for name, one in asked.items()},
+            seconds_per_query={name: one.seconds_per_query for name, one in asked.items()},
         )
 
     def cases(self, protocol: Protocol) -> tuple[Cases, Mapping[str, Json]]:
@@ -180,47 +166,38 @@ class Run:
         }
         return cases, setup | {"num_queries": num_queries}
 
-    def _predictions(self, folder: Path, setup: Mapping[str, Json]) -> Predictions | None:
-        """The model's predictions; begun, or found and checked."""
-        if self.predictor is None and not self.score_only:
-            return None
-        name = "model" if self.predictor is None else self.predictor.name
-        predictions = Predictions(folder=folder / "predictions" / name)
-        # More queries may be asked later: those that are there stay right.
-        fixed = {key: value for key, value in setup.items() if key != "num_queries"}
-        model = dict(self.model)
-        if self.score_only:
-            before = predictions.setup()
-            model = {key: value for key, value in before.items() if key not in fixed}
-        predictions.begin({**fixed, **model})
-        return predictions
+    def _asked(self, folder: Path, setup: Mapping[str, Json]) -> dict[str, Asked]:
+        """The model and its rivals, by the name of their row; begun, or found and checked."""
+        contestants = dict(self.rivals)
+        if self.predictor is not None or self.score_only:
+            model = Contestant(predictor=self.predictor, about=self.model)
+            contestants = {MODEL: model, **contestants}
+        return {
+            name: Asked.begin(
+                Contestant(predictor=None, about={}) if self.score_only else contestant,
+                folder / "predictions" / name,
+                setup,
+            )
+            for name, contestant in contestants.items()
+        }
 
     def _answers(
-        self,
-        protocol: Protocol,
-        batch: Sequence[Case],
-        predictions: Predictions | None,
-        clock: _Clock,
+        self, protocol: Protocol, batch: Sequence[Case], asked: Mapping[str, Asked]
     ) -> Mapping[str, Sequence[Clip]]:
         """The pictures of all predictors, the model's first and the bounds last."""
-        answers: dict[str, Sequence[Clip]] = {}
-        if predictions is not None:
-            if self.predictor is not None and not self.score_only:
-                missing = predictions.missing(batch)
-                start = time.perf_counter()
-                if missing:
-                    predictions.predict(self.predictor, missing)
-                clock.seconds += time.perf_counter() - start
-                clock.queries += len(missing)
-            answers["model"] = [predictions.read(case) for case in batch]
+        answers: dict[str, Sequence[Clip]] = {
+            name: contestant.answers(batch) for name, contestant in asked.items()
+        }
         questions = [question_of(case.episode) for case in batch]
         for name in protocol.baselines:
             answers[name] = BASELINES[name].predict(questions)
             for case, answer in zip(batch, answers[name], strict=True):
                 check_answer(case, answer, name=name)
         targets = [case.episode.query.target for case in batch]
-        if isinstance(self.predictor, Reconstructs):
-            answers[AUTOENCODER] = self.predictor.reconstruct(targets)
+        for name, contestant in asked.items():
+            if isinstance(contestant.predictor, Reconstructs):
+                row = AUTOENCODER if name == MODEL else f"{AUTOENCODER} of {name}"
+                answers[row] = contestant.predictor.reconstruct(targets)
         answers[TRUTH] = targets
         return answers
 

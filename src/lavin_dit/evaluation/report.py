@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lavin_dit.evaluation.contestants import MODEL
 from lavin_dit.evaluation.evaluate import Outcome
 from lavin_dit.evaluation.measures import MEASURES
 from lavin_dit.evaluation.protocol import Bar
-from lavin_dit.evaluation.score import Score, ScoredCase, finite, ordered
+from lavin_dit.evaluation.score import Score, ScoredCase, difference, finite, ordered, verdict
 from lavin_dit.vision.codecs.codec import Json
 from lavin_dit.vision.contact_sheet import Cell, Strip, draw_sheet
 from lavin_dit.vision.results.files import write_atomically, write_json, write_png
@@ -76,6 +77,25 @@ def bars_of(outcome: Outcome, *, totals: Mapping[str, Totals]) -> list[tuple[Bar
     return found
 
 
+def against_rivals(outcome: Outcome) -> dict[str, Score]:
+    """How far the model's primary score is from each rival's.
+
+    Args:
+        outcome: What came of a protocol.
+
+    Returns:
+        The model's score minus the rival's on the same queries, by the rival's name.
+    """
+    own = outcome.scored.get(MODEL)
+    if own is None:
+        return {}
+    return {
+        name: difference(own, outcome.scored[name], outcome.protocol.primary)
+        for name in outcome.predictions
+        if name != MODEL
+    }
+
+
 def best_median_worst(outcome: Outcome) -> list[Strip]:
     """The best, the median and the worst query as strips of a sheet.
 
@@ -87,7 +107,7 @@ def best_median_worst(outcome: Outcome) -> list[Strip]:
     """
     primary = outcome.protocol.primary
     cases = ordered(
-        outcome.scored.get("model", ()),
+        outcome.scored.get(MODEL, ()),
         primary,
         higher_is_better=MEASURES[primary].higher_is_better is not False,
     )
@@ -98,20 +118,23 @@ def best_median_worst(outcome: Outcome) -> list[Strip]:
 
 
 def _strip(outcome: Outcome, scored: ScoredCase, *, word: str) -> Strip:
-    """One query: an example, the query, what was predicted, and the truth."""
+    """One query: an example, the query, what was predicted by whom, and the truth."""
     case = outcome.cases.draw(scored.ticket)
     assert case is not None, "a case that was scored can be drawn again"
-    assert outcome.predictions is not None, "the model's queries were predicted"
     primary = outcome.protocol.primary
     value = MEASURES[primary].show(scored.scores()[primary])
     episode = case.episode
+    predicted = [
+        Cell(caption="prediction" if name == MODEL else name, frames=predictions.read(case))
+        for name, predictions in outcome.predictions.items()
+    ]
     return Strip(
         title=f"{word}: {MEASURES[primary].title} {value} ({scored.name})",
         cells=(
             Cell(caption="example", frames=episode.context[0].input),
             Cell(caption="its target", frames=episode.context[0].target),
             Cell(caption="query", frames=episode.query.input),
-            Cell(caption="prediction", frames=outcome.predictions.read(case)),
+            *predicted,
             Cell(caption="truth", frames=episode.query.target),
         ),
     )
@@ -135,6 +158,16 @@ def _as_json(outcome: Outcome, *, totals: Mapping[str, Totals]) -> dict[str, Jso
         "setup": dict(outcome.setup),
         "num_scored": max(map(len, outcome.scored.values()), default=0),
         "scores": scores,
+        "against": {
+            name: {
+                "score": outcome.protocol.primary,
+                "change": finite(change.value),
+                "change_low": finite(change.low),
+                "change_high": finite(change.high),
+                "verdict": verdict(change, outcome.protocol.primary),
+            }
+            for name, change in against_rivals(outcome).items()
+        },
         "paper": dict(outcome.protocol.paper),
         "bars": [
             {
@@ -148,7 +181,7 @@ def _as_json(outcome: Outcome, *, totals: Mapping[str, Totals]) -> dict[str, Jso
             for bar, value, limit in bars_of(outcome, totals=totals)
         ],
         "skipped": dict(outcome.skipped),
-        "seconds_per_query": outcome.seconds_per_query,
+        "seconds_per_query": dict(outcome.seconds_per_query),
     }
 
 
@@ -181,6 +214,7 @@ def _as_markdown(
             "",
             *_table(outcome),
             "",
+            *_against(outcome),
         ]
     if not_run:
         lines += ["## Not run", "", *(f"- {name}: {why}" for name, why in not_run.items()), ""]
@@ -223,6 +257,17 @@ def _table(outcome: Outcome) -> list[str]:
         cells = [_cell(name, own.get(name)) for name in names]
         lines.append(f"| {predictor} | {' | '.join(cells)} |")
     return lines
+
+
+def _against(outcome: Outcome) -> list[str]:
+    """A line for each rival of the model."""
+    primary = outcome.protocol.primary
+    lines = [
+        f"- {MEASURES[primary].title}, model minus {name}: {_cell(primary, change)} "
+        f"{verdict(change, primary)}".rstrip()
+        for name, change in against_rivals(outcome).items()
+    ]
+    return [*lines, ""] if lines else []
 
 
 def _cell(name: str, score: Score | None) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from lavin_dit.evaluation.cases import Case, Ticket
+from lavin_dit.evaluation.measures import MEASURES
 from lavin_dit.evaluation.metrics.state import Quotients, merge_all
 from lavin_dit.evaluation.question import Clip
 from lavin_dit.evaluation.scorers import Eye, Scorer, States
@@ -185,6 +186,24 @@ def difference(
     rounds = bootstrap(cases, seed=seed)[score] - bootstrap(others, seed=seed)[score]
     low, high = interval(rounds)
     return Score(value=own - other, low=low, high=high)
+
+
+def verdict(change: Score, score: str) -> str:
+    """Whether a difference is for the better, as far as its interval tells.
+
+    Args:
+        change: From `difference`.
+        score: Name of the score.
+
+    Returns:
+        ``better``, ``worse`` or ``equal``; empty where there is no interval.
+    """
+    if change.low is None or change.high is None:
+        return ""
+    if change.low <= 0 <= change.high:
+        return "equal"
+    higher_is_better = MEASURES[score].higher_is_better is not False
+    return "better" if (change.low > 0) == higher_is_better else "worse"
 
 
 def write_samples(path: Path, cases: Iterable[ScoredCase]) -> Path:

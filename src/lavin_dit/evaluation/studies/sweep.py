@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lavin_dit.evaluation.evaluate import Outcome, Run
 from lavin_dit.evaluation.measures import MEASURES
 from lavin_dit.evaluation.protocol import Protocol
-from lavin_dit.evaluation.score import Score, difference, finite
+from lavin_dit.evaluation.score import Score, difference, finite, verdict
 from lavin_dit.vision.codecs.codec import Json
 
 
@@ -34,12 +34,7 @@ class Row:
     @property
     def verdict(self) -> str:
         """``better``, ``worse`` or ``equal`` to the first value, as far as the interval tells."""
-        better = MEASURES[self.score].higher_is_better is not False
-        if self.change is None or self.change.low is None or self.change.high is None:
-            return ""
-        if self.change.low <= 0 <= self.change.high:
-            return "equal"
-        return "better" if (self.change.low > 0) == better else "worse"
+        return "" if self.change is None else verdict(self.change, self.score)
 
     def as_json(self) -> dict[str, Json]:
         """Plain values."""
@@ -121,5 +116,5 @@ def _row(outcome: Outcome, first: Outcome | None, *, setting: str) -> Row:
         setting=setting,
         total=outcome.totals["model"][score],
         change=change,
-        seconds_per_query=outcome.seconds_per_query,
+        seconds_per_query=outcome.seconds_per_query.get("model"),
     )
