@@ -129,9 +129,7 @@ def test_the_loss_is_that_of_each_token_after_those_before_it():
     batch = next(iter(NumberBatches(num_pairs=3))).part(0, 2)
     network, books = decoder(), codebooks()
     parts = [
-        books.encode(clips[:, pair])
-        for pair in range(3)
-        for clips in (batch.inputs, batch.targets)
+        books.encode(clips[:, pair]) for pair in range(3) for clips in (batch.inputs, batch.targets)
     ]
     length = parts[0].shape[1]
     sequence = torch.cat(parts, dim=1)

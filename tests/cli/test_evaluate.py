@@ -55,6 +55,18 @@ def test_baselines_alone_need_no_model(model, tmp_path):
     assert "model" not in report["protocols"]["photos-deraining"]["scores"]
 
 
+def test_several_models_in_one_table(model, tmp_path):
+    out, words = tmp_path / "out", ("evaluate", "world-depth_estimation", "--model", model, *FEW)
+    beside = ("--beside", f"single-task={model}", f"again={model}", "--num-steps", 1)
+    assert run(*words, "-o", out, *beside) == 0
+    report = json.loads((out / "report.json").read_text())
+    found = report["protocols"]["world-depth_estimation"]
+    assert list(found["scores"])[:3] == ["model", "single-task", "again"]
+    assert found["against"]["single-task"]["verdict"] == "equal"
+    assert report["about"]["again"].startswith(f"{model}, fingerprint ")
+    assert run(*words[:2], "-o", out, *FEW, "--beside", "again=", "--score-only") == 2
+
+
 def test_context_lengths(model, tmp_path):
     out = tmp_path / "out"
     words = ("evaluate", "world-depth_estimation", "-o", out, "--model", model, "--num-queries", 2)
@@ -96,6 +108,12 @@ def test_all_offline_passes_over_what_has_no_data(tmp_path, monkeypatch, capsys)
         (("imagenet-deraining",), "--data"),
         (("world-depth_estimation", "--side-px", 50), "multiple of 16"),
         (("--confusion",), "needs a --model"),
+        (("world-depth_estimation", "--beside", "a=b"), "--beside needs a --model"),
+        (("--confusion", "--model", "m", "--beside", "a=b"), "with a study of one model"),
+        (("world-depth_estimation", "--model", "m", "--beside", "grey=b"), "a row of its own"),
+        (("world-depth_estimation", "--model", "m", "--beside", "b"), "NAME=FOLDER, got 'b'"),
+        (("world-depth_estimation", "--model", "m", "--beside", "a_b=c"), "digits and hyphens"),
+        (("world-depth_estimation", "--model", "m", "--beside", "a=b", "a=c"), "two models"),
     ],
 )
 def test_mistakes_are_told_in_one_line(words, told, tmp_path, capsys):

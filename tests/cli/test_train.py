@@ -9,9 +9,12 @@ import torch
 from lavin_dit.cli.main import main
 from lavin_dit.data.prepare import prepare_shards
 from lavin_dit.data.shard_writer import ShardSettings
+from lavin_dit.evaluation import protocol
 from lavin_dit.pipeline.pipeline import LavinDiTPipeline
 from lavin_dit.recipes.jdit import JDIT_RECIPES
 from lavin_dit.training.run_folder import read_metrics, read_sessions
+from lavin_dit.vision.codecs.depth import Depth
+from protocol_scenes import on_scenes
 from scene_source import SceneSource
 
 PROGRAM = Path(__file__).parents[1] / "tiny_mixture.py"
@@ -83,10 +86,47 @@ def test_a_jdit_is_trained_resumed_and_exported_as_a_pipeline(st_vae, tmp_path, 
     assert f"optimizer.lr was {usual}, now 1e-05" in capsys.readouterr().err
 
 
+def test_the_next_token_baseline_is_trained_resumed_and_evaluated(st_vae, tmp_path, monkeypatch):
+    pytest.importorskip("transformers")
+    shards = tmp_path / "shards"
+    kinds = {"height": 90, "kinds": (Depth,)}
+    prepare_shards(SceneSource(length=12, **kinds), shards, settings=ShardSettings())
+    words = (
+        *("--st-vae", st_vae / "export", "--data.sources", f"shards={shards}"),
+        *("--data.validation-sources", f"shards={shards}", "--data.tasks", "depth_estimation"),
+        *("--data.height", 32, "--data.width", 32, "--data.max-pairs", 2),
+        *("--model.hidden-size", 24, "--model.num-layers", 1, "--model.num-heads", 3),
+        *("--model.num-kv-heads", 1, "--model.mlp-hidden-size", 32, "--model.num-codes", 8),
+        *("--codebook-episodes", 6, "--num-context-pairs", 1, "--batch-size", 4),
+        *("--loop.log-every", 1),
+    )
+    run = tmp_path / "run"
+    assert train("next-token-nano-64", run, "--loop.num-steps", 2, *words) == 0
+    codebooks = (run / "codebooks/model.safetensors").read_bytes()
+    assert train("next-token-nano-64", run, "--loop.num-steps", 3, *words) == 0
+    assert (run / "codebooks/model.safetensors").read_bytes() == codebooks
+    lines = read_metrics(run)
+    assert [line["step"] for line in lines if "total" in line] == [1, 2, 3]
+    assert lines[0]["mfu"] > 0
+    assert "validation/psnr_db_of_tokens/0" in lines[-1]
+    assert list((run / "sheets").glob("*.png"))
+
+    find = protocol.find_protocol
+    monkeypatch.setattr(protocol, "find_protocol", lambda name: on_scenes(find(name)))
+    evaluate = ["evaluate", "world-depth_estimation", "--model", run / "export"]
+    evaluate += ["-o", tmp_path / "out", "--num-queries", 2, "--num-context-pairs", 2]
+    assert main([str(word) for word in evaluate]) == 0
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    found = report["protocols"]["world-depth_estimation"]
+    assert found["setup"]["height"] == 32  # the model's own size
+    assert {"model", "autoencoder"} <= found["scores"].keys()
+    assert main([str(word) for word in (*evaluate, "--num-steps", 2)]) == 2
+
+
 def test_recipes_are_listed(capsys):
     assert main(["train"]) == 0
     listed = capsys.readouterr().out
-    for name in ("st-vae-nano-images", "jdit-nano-64", "jdit-3.4b-512"):
+    for name in ("st-vae-nano-images", "jdit-nano-64", "jdit-3.4b-512", "next-token-nano-64"):
         assert name in listed
 
 
@@ -95,6 +135,7 @@ def test_recipes_are_listed(capsys):
     [
         (["jdit-9b"], "there is no recipe 'jdit-9b'"),
         (["jdit-nano-64", "--run", "RUN"], "name the folder of a trained ST-VAE"),
+        (["next-token-nano-64", "--run", "RUN"], "name the folder of a trained ST-VAE"),
         (["st-vae-nano-images", "--run", "RUN"], "there is nothing to train on"),
         (["st-vae-images", "--run", "RUN"], "loss.perceptual 0.1 needs a network"),
         (["jdit-nano-64", "--run", "RUN", "--threads", "0"], "threads must be at least 1, got 0"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lavin_dit.data.episodes import NoEpisodeError
+from lavin_dit.evaluation.contestants import Contestant
 from lavin_dit.evaluation.evaluate import Run, Settings
 from lavin_dit.evaluation.library import Library
 from lavin_dit.evaluation.measures import MEASURES
@@ -92,6 +93,47 @@ def test_scoring_again_needs_no_model_and_all_predictions(tmp_path):
         run(tmp_path, None, score_only=True).evaluate(protocol)
     with pytest.raises(MissingPredictionError, match="no predictions here"):
         run(tmp_path / "elsewhere", None, score_only=True).evaluate(protocol)
+
+
+class MeanModel(Model):
+    """Gives the mean of the examples' targets; leaves half of the levels of what it encodes."""
+
+    def predict(self, questions):
+        self.asked += len(questions)
+        return [np.mean(question.targets, axis=0).astype(np.uint8) for question in questions]
+
+    def reconstruct(self, clips):
+        return [clip // 2 for clip in clips]
+
+
+def test_rivals_are_asked_the_same_and_compared_query_by_query(tmp_path):
+    protocol = on_scenes(find_protocol("world-depth_estimation"))
+    rivals = {
+        "mean": Contestant(predictor=MeanModel(), about={"fingerprint": "two"}),
+        "copy": Contestant(predictor=Model(), about={"fingerprint": "three"}),
+    }
+    beside = replace(run(tmp_path, Model()), rivals=rivals)
+    outcome = beside.evaluate(protocol)
+    assert list(outcome.totals) == [
+        "model", "mean", "copy", *protocol.baselines, "autoencoder of mean", "painted truth",
+    ]  # fmt: skip
+    alone = run(tmp_path / "alone", MeanModel()).evaluate(protocol)
+    assert outcome.totals["mean"] == alone.totals["model"]
+    assert outcome.totals["autoencoder of mean"] == alone.totals["autoencoder"]
+    assert all(seconds is not None for seconds in outcome.seconds_per_query.values())
+    write_report(tmp_path, [outcome], not_run={}, about={})
+    report = json.loads((tmp_path / "report.json").read_text())["protocols"][protocol.name]
+    equal = report["against"]["copy"]
+    assert (equal["change"], equal["verdict"]) == (0.0, "equal")
+    scores = report["scores"]
+    change = scores["model"]["abs_rel_lstsq"]["value"] - scores["mean"]["abs_rel_lstsq"]["value"]
+    assert report["against"]["mean"]["change"] == pytest.approx(change)
+    assert "model minus mean" in (tmp_path / "report.md").read_text()
+    again = replace(beside, predictor=None, score_only=True).evaluate(protocol)
+    assert again.totals["mean"] == outcome.totals["mean"]
+    other = replace(beside, rivals={"mean": rivals["copy"]})
+    with pytest.raises(ValueError, match="fingerprint was 'two' and is 'three'"):
+        other.evaluate(protocol)
 
 
 def test_predictions_of_another_setup_are_not_mixed_in(tmp_path):
