@@ -73,6 +73,10 @@ def test_tokens_that_are_decoded_are_encoded_as_they_were():
     latent = books.decode(tokens, size=(2, 5))
     assert latent.shape == (2, 16, 3, 2, 5)
     assert torch.equal(books.encode(latent), tokens)
+    near = latents(2, 16, 9, 7, 5)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        in_autocast = codebooks().encode(near)
+    assert torch.equal(in_autocast, codebooks().encode(near))
     with pytest.raises(ValueError, match="no whole frames of 2 x 4"):
         books.decode(tokens, size=(2, 4))
     with pytest.raises(ValueError, match="take turns among levels 0 to 1"):

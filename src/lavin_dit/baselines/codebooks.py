@@ -61,8 +61,10 @@ class Codebooks(nn.Module):
         Args:
             latent: Normalised latents.
         """
-        vectors = rearrange(latent.float(), "b c s h w -> (b s h w) c") @ self.to_pixels
-        tokens = [self._nearest(part) for part in vectors.split(_VECTORS_AT_ONCE)]
+        vectors = rearrange(latent.float(), "b c s h w -> (b s h w) c")
+        with torch.autocast(latent.device.type, enabled=False):  # which code is nearest is exact
+            vectors = vectors @ self.to_pixels
+            tokens = [self._nearest(part) for part in vectors.split(_VECTORS_AT_ONCE)]
         return torch.cat(tokens).reshape(len(latent), -1)
 
     @torch.no_grad()
