@@ -96,7 +96,16 @@ def test_the_next_token_baseline_is_trained_resumed_and_evaluated(st_vae, tmp_pa
         *("--data.validation-sources", f"shards={shards}", "--data.tasks", "depth_estimation"),
         *("--data.height", 32, "--data.width", 32, "--data.max-pairs", 2),
         *("--model.hidden-size", 24, "--model.num-layers", 1, "--model.num-heads", 3),
-        *("--model.num-kv-heads", 1, "--model.mlp-hidden-size", 32, "--model.num-codes", 8),
+        *(
+            "--model.num-kv-heads",
+            1,
+            "--model.mlp-hidden-size",
+            32,
+            "--model.num-codes",
+            8,
+            "--model.num-levels",
+            2,
+        ),
         *("--codebook-episodes", 6, "--num-context-pairs", 1, "--batch-size", 4),
         *("--loop.log-every", 1),
     )

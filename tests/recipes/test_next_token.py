@@ -76,7 +76,7 @@ def test_the_page_tells_what_an_episode_costs(side):
     )
     if side == 64:
         assert f"{sampled} GFLOP and the next-token model {written()} at 64 x 64" in told
-        assert f"it is {written(num_levels=1, num_codes=4096)} GFLOP" in told
+        assert f"it is {written(num_levels=2, num_codes=1024)} GFLOP" in told
     else:
         assert f"({sampled} and {written()} at 128 x 128)" in told
 

@@ -94,8 +94,8 @@ def next_token_recipe(*, side: int) -> NextTokenRecipe:
     return NextTokenRecipe(
         st_vae="",
         model=DecoderConfig(
-            num_codes=1024,
-            num_levels=2,
+            num_codes=4096,
+            num_levels=1,
             hidden_size=nano.model.hidden_size,
             num_layers=nano.model.num_layers,
             num_heads=nano.model.num_heads,
