@@ -54,11 +54,12 @@ def test_an_st_vae_is_trained_and_exported(st_vae):
 
 
 def test_a_jdit_is_trained_resumed_and_exported_as_a_pipeline(st_vae, tmp_path, capsys):
-    shards = tmp_path / "shards"
-    prepare_shards(SceneSource(length=12), shards, settings=ShardSettings(samples_per_shard=6))
+    shards, others = tmp_path / "shards", tmp_path / "others"
+    for folder in (shards, others):
+        prepare_shards(SceneSource(length=12), folder, settings=ShardSettings(samples_per_shard=6))
     words = (
         *("--st-vae", st_vae / "export", "--data.sources", f"shards={shards}"),
-        *("--data.validation-sources", f"shards={shards}", "--data.tasks", "depth_estimation"),
+        *("--data.validation-sources", f"shards={others}", "--data.tasks", "depth_estimation"),
         *("--data.height", 32, "--data.width", 48, "--data.max-pairs", 2),
         *("--data.latents", tmp_path / "latents", "--data.latent-episodes", 3),
         *("--sampling.num-steps", 2, "--sampling.num-context-pairs", 2),

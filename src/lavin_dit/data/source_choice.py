@@ -18,6 +18,7 @@ SHARDS = "shards"
 
 _ELSEWHERE = ("root", "folder", "split", "kinds")  # said in other places than a setting
 _DEFAULT_SPLIT = "train"  # of sources that have no default of their own
+_CHOOSE_SAMPLES = ("fold", "variant")  # settings; all others say how samples are read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,33 @@ class SourceChoice:
             settings = _length(num_frames, accepted) | settings
         return self._construct(construct, accepted, settings)
 
+    def samples(self) -> tuple[str, ...]:
+        """Tell which samples are meant, without reading them, so that two choices can be compared.
+
+        Returns:
+            What differs if samples do: name, folder, split, and the settings that choose among
+            samples. Shards go by their folder, and those of a source that has no folder, the
+            synthetic world, by what they were made from: all of its shards hold the same scenes.
+
+        Raises:
+            ValueError: As `open`.
+            ShardError: If shards are incomplete.
+        """
+        construct = self._constructor()
+        accepted = inspect.signature(construct).parameters
+        folder = "" if self.root is None else str(self.root.resolve())
+        if self.name == SHARDS:
+            source = self.open()
+            made_again = SourceChoice(name=source.name, root=None, split=source.split)
+            return made_again.samples() if _has_no_folder(source.name) else (SHARDS, folder)
+        settings = self._settings(accepted) | self._split_setting(accepted)
+        chosen = [
+            f"{name}={settings.get(name, accepted[name].default)}"
+            for name in ("split", *_CHOOSE_SAMPLES)
+            if name in accepted
+        ]
+        return (self.name, folder, *chosen)
+
     def _constructor(self) -> "Callable[..., Source]":
         """The class of the source."""
         from lavin_dit.datasets.discovery import source_class, source_names
@@ -147,6 +175,15 @@ class SourceChoice:
                 )
             )
         return construct(self.root, **settings)
+
+
+def _has_no_folder(name: str) -> bool:
+    """Whether there is a source of that name that makes its samples itself."""
+    from lavin_dit.datasets.discovery import source_class, source_names
+
+    if name not in source_names():
+        return False
+    return not {"root", "folder"} & inspect.signature(source_class(name)).parameters.keys()
 
 
 def _length(num_frames: int, accepted: Mapping[str, inspect.Parameter]) -> dict[str, object]:

@@ -132,9 +132,10 @@ def validation_mixtures(config: DataConfig, *, batch_size: int, num_pairs: int) 
         num_pairs: Context pairs of each episode.
 
     Raises:
-        ValueError: If a source is not known, or can show none of the tasks.
+        ValueError: If a source is not known, can show none of the tasks, or is trained on.
         LayoutError: If files of a source are missing.
     """
+    _check_apart(config)
     central = replace(config, min_area=1.0, max_stretch=1.0)
     mixtures: list[Mixture] = []
     for sources, num_frames in (
@@ -154,6 +155,31 @@ def validation_mixtures(config: DataConfig, *, batch_size: int, num_pairs: int) 
                 )
             )
     return mixtures
+
+
+def _check_apart(config: DataConfig) -> None:
+    """Refuse to validate on samples that are trained on.
+
+    Raises:
+        ValueError: If a source is named for both.
+    """
+    from lavin_dit.data.source_choice import SourceChoice
+
+    held_out = (*config.validation_sources, *config.validation_clip_sources)
+    if not held_out:
+        return
+    trained = {
+        SourceChoice.parse(words).samples(): words
+        for words in (*config.sources, *config.clip_sources)
+    }
+    for words in held_out:
+        other = trained.get(SourceChoice.parse(words).samples())
+        if other is not None:
+            also = "" if other == words else f", named {other}"
+            raise ValueError(
+                f"{words} is for validation, but its samples are trained on{also}: name another "
+                "split or folder, such as world?split=validation"
+            )
 
 
 def _mixture(
