@@ -56,6 +56,20 @@ def test_a_tasks_weight_is_shared_by_its_sources(shards):
     assert (mixture.settings.min_pairs, mixture.settings.max_pairs) == (1, 8)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tasks": ("inpainting",), "weights": ("depth_estimation=2",)},
+        {"weights": ("frame_prediction=2", "depth_estimation=3")},
+    ],
+)
+def test_a_weight_of_a_task_that_is_not_shown_is_refused(shards, changes):
+    data = replace(DATA, sources=(shards,), **changes)
+    message = r"^(depth_estimation|frame_prediction) has a weight, .*not shown; .*: .*inpainting"
+    with pytest.raises(ValueError, match=message):
+        training_mixture(data, batch_size=4, seed=0)
+
+
 def test_validation_looks_at_whole_samples(shards):
     data = replace(DATA, validation_sources=(shards,), tasks=("depth_estimation",))
     (mixture,) = validation_mixtures(data, batch_size=3, num_pairs=2)
@@ -131,6 +145,7 @@ def test_what_means_no_mixture_is_told(changes, message):
         ({"height": 40}, "height must be a multiple of 16, got 40"),
         ({"workers": -1}, "workers -1"),
         ({"weights": ("x",)}, "a weight is written"),
+        ({"mixture": "m.py:m", "sources": ("world",)}, "mixture: leave out sources"),
     ],
 )
 def test_numbers_out_of_range_are_refused(changes, message):

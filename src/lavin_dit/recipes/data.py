@@ -17,7 +17,7 @@ class DataConfig:
     """Tasks, sources, and how samples become episodes.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a number is out of range, or a mixture is given besides what makes one.
     """
 
     sources: tuple[str, ...]
@@ -70,6 +70,11 @@ class DataConfig:
                 f"{self.latent_episodes} at least 1"
             )
         task_weights(self.weights)
+        named = [name for name in ("sources", "clip_sources", "weights") if getattr(self, name)]
+        if self.mixture is not None and named:
+            raise ValueError(
+                f"mixture {self.mixture} makes the whole mixture: leave out {', '.join(named)}"
+            )
 
 
 def task_weights(words: Sequence[str]) -> dict[str, float]:
@@ -102,8 +107,8 @@ def training_mixture(
         pairs: Fewest and most pairs, instead of the configuration's.
 
     Raises:
-        ValueError: If a task or source is not known, a task that is named is held out or has no
-            source that can show it, or none is left.
+        ValueError: If a task or source is not known, a task that is named or has a weight is not
+            shown by any source, or none is left.
         LayoutError: If files of a source are missing.
     """
     low, high = pairs or (config.min_pairs, config.max_pairs)
@@ -119,6 +124,11 @@ def training_mixture(
             f"no source can show {', '.join(sorted(missing))}: name one that has the annotations "
             "(docs/data.md), with --data.sources for tasks on images, --data.clip-sources for "
             "tasks on clips, or leave the task out"
+        )
+    if entries and (idle := task_weights(config.weights).keys() - shown):
+        raise ValueError(
+            f"{', '.join(sorted(idle))} has a weight, but is not shown; tasks that are: "
+            f"{', '.join(sorted(shown))}"
         )
     return _mixture(config, entries, batch_size=batch_size, pairs=(low, high), seed=seed)
 
