@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from lavin_dit.cli.outputs import check_writable, listed
+from lavin_dit.cli.tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,8 +87,8 @@ class Evaluate:
         from lavin_dit.evaluation.protocol import discover_protocols
 
         if self.show:
-            for protocol in discover_protocols().values():
-                print(f"{protocol.name:42s} {protocol.summary}")
+            protocols = discover_protocols().values()
+            print_table([(protocol.name, protocol.summary) for protocol in protocols])
             return 0
         check_writable(self.output)
         predictor = None if self.score_only or self.model is None else self._predictor(self.model)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from lavin_dit.cli.sheets import check_sheet_path, save_sheet
+from lavin_dit.cli.tables import print_table
 from lavin_dit.data.source_choice import SourceChoice
 
 if TYPE_CHECKING:
@@ -146,7 +147,4 @@ def _print_table(tasks: "Sequence[AnyTask]") -> None:
         kind = "images" if task.num_frames == 1 else f"{task.num_frames} frames"
         needs = ", ".join(needed.__name__ for needed in task.needs) or "-"
         rows.append((_title(task), kind, needs, _what(task)))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, row[-1]]))
+    print_table(rows)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from lavin_dit.cli.tables import print_table
+
 if TYPE_CHECKING:
     from lavin_dit.recipes.jdit import JDiTRecipe
     from lavin_dit.recipes.st_vae import STVAERecipe
@@ -77,7 +79,7 @@ def train(words: Sequence[str]) -> int:
     recipes: dict[str, JDiTRecipe | STVAERecipe] = {**ST_VAE_RECIPES, **JDIT_RECIPES}
     if not words or words[0] in ("-h", "--help"):
         print(getdoc(Train), end="\n\n")
-        print("\n".join(_listed(recipes)))
+        _print_recipes(recipes)
         return 0
     name, *changes = words
     if name not in recipes:
@@ -103,7 +105,7 @@ def train(words: Sequence[str]) -> int:
     return 0 if reason in ENDS else EXIT_STOPPED
 
 
-def _listed(recipes: "Mapping[str, JDiTRecipe | STVAERecipe]") -> list[str]:
+def _print_recipes(recipes: "Mapping[str, JDiTRecipe | STVAERecipe]") -> None:
     """A line for each recipe, under a line of headings."""
     rows = [("recipe", "pixels", "steps", "batch", "learning rate")]
     for name, recipe in recipes.items():
@@ -116,11 +118,7 @@ def _listed(recipes: "Mapping[str, JDiTRecipe | STVAERecipe]") -> list[str]:
                 f"{recipe.optimizer.lr:g}, {recipe.schedule.decay}",
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    print_table(rows)
 
 
 def _unknown(name: str, recipes: Mapping[str, object]) -> str:
