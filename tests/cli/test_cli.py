@@ -61,6 +61,17 @@ def test_help_answers_at_once_and_loads_no_network_library() -> None:
     assert time.perf_counter() - start < 5  # half a second at rest; this guards against a blunder
 
 
+@pytest.mark.parametrize("words", [["tasks"], ["evaluate", "--list"], ["predict", "--help"]])
+def test_a_reader_that_goes_is_no_error(words: list[str]) -> None:
+    lavin = [sys.executable, "-m", "lavin_dit.cli.main", *words]
+    with subprocess.Popen(lavin, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None  # the pipe has no reader any more
+        assert process.communicate()[1] == b""
+    assert process.returncode == 141
+
+
 @pytest.mark.parametrize("setting", ["joint", "causal"])
 def test_predict_a_folder_and_resume(
     setting: str,

@@ -1,6 +1,7 @@
 """Entry point of ``lavin``: reads the command line, runs the verb, turns errors into one line."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeAlias
@@ -38,6 +39,7 @@ Verb: TypeAlias = (
 DESCRIPTION = "LaVin-DiT: a vision model that learns a task from example pairs."
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+EXIT_NO_READER = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit status: 0 for success, 1 if some of many inputs failed, 2 for bad input, 130 if
-        interrupted.
+        interrupted, 141 if whoever read the output, such as ``head``, has gone.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     words = sys.argv[1:] if arguments is None else list(arguments)
@@ -72,13 +74,25 @@ def _run(words: Sequence[str]) -> int:
 def _answered(run: Callable[[], int]) -> int:
     """Do something, and tell its errors in a line."""
     try:
-        return run()
+        try:
+            return run()
+        finally:
+            sys.stdout.flush()  # here, where it can still be told that nobody reads
+    except BrokenPipeError:
+        return _without_reader()
     except (ValueError, OSError, TypeError, ImportError) as error:
         print(f"lavin: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("lavin: interrupted; what was finished is kept", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _without_reader() -> int:
+    """Stop writing, as a program does that SIGPIPE ends."""
+    # What is left in the buffer is flushed once more at exit, and must go somewhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_NO_READER
 
 
 if __name__ == "__main__":
