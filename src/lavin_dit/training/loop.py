@@ -22,6 +22,7 @@ from lavin_dit.training.batches import Batches, TrainingBatch
 from lavin_dit.training.checkpoints import CheckpointFolder, RunProgress
 from lavin_dit.training.config import LoopConfig, OptimizerConfig, ScheduleConfig
 from lavin_dit.training.ema import WeightAverage
+from lavin_dit.training.logged_values import LoggedValues
 from lavin_dit.training.objective import Losses, Objective
 from lavin_dit.training.optimizer import (
     clip_gradients,
@@ -187,7 +188,7 @@ class Training:
             began = perf_counter()
             batch = next(batches)
             waited_s = perf_counter() - began
-            metrics = self._step_on(batch, log)
+            logged = self._step_on(batch, log)
             self._next_batches = self.batches.state_dict()
             meter.add(
                 samples=len(batch) * self.processes.world_size,
@@ -198,19 +199,20 @@ class Training:
             self.step += 1
             reason = self._reason_to_stop(request)
             if self.step % self.config.log_every == 0 or reason is not None:
-                self._tell(log, metrics, meter)
+                self._tell(log, logged, meter)
             self._now_and_then(log, meter, reason=reason)
         return reason
 
-    def _step_on(self, batch: TrainingBatch, log: RunLog | None) -> dict[str, Tensor]:
+    def _step_on(self, batch: TrainingBatch, log: RunLog | None) -> LoggedValues:
         """One optimizer step, unless something is not finite."""
         groups = self.objective.parameter_groups()
         logged = self._gradients(batch)
         norms = clip_gradients(groups, max_norm=self.optimizer_config.clip_norm)
-        logged |= {f"gradient_norm/{name}": norm for name, norm in norms.items()}
-        finite = all(math.isfinite(float(value)) for value in (logged["total"], *norms.values()))
+        logged.add({f"gradient_norm/{name}": norm for name, norm in norms.items()}, share=1.0)
+        total = logged.own()["total"]
+        finite = all(math.isfinite(float(value)) for value in (total, *norms.values()))
         if self.processes.any(not finite):
-            self._skip(batch, logged, log)
+            self._skip(batch, logged.own(), log)
         else:
             self._skipped_in_a_row = 0
             share = learning_rate_share(self.schedule, step=self.step, progress=self._progress())
@@ -220,12 +222,11 @@ class Training:
         self._optimizer.zero_grad(set_to_none=True)
         return logged
 
-    def _gradients(self, batch: TrainingBatch) -> dict[str, Tensor]:
+    def _gradients(self, batch: TrainingBatch) -> LoggedValues:
         """Gradients of a batch, added up over its micro batches; returns what is logged."""
         size = self.config.micro_batch_size or len(batch)
         starts = range(0, len(batch), size)
-        sums: dict[str, Tensor] = {}
-        shares: dict[str, float] = {}
+        logged = LoggedValues()
         for start in starts:
             stop = min(start + size, len(batch))
             share = (stop - start) / len(batch)
@@ -234,12 +235,7 @@ class Training:
             with self._autocast():
                 losses = self.call(part, self.step)
             (losses.total * share).backward()
-            for name, value in {"total": losses.total.detach(), **losses.logged}.items():
-                sums.setdefault(name, torch.zeros_like(value)).add_(value, alpha=share)
-                shares[name] = shares.get(name, 0.0) + share
-        # A task that is not in every micro batch has a mean over those that it is in.
-        logged = {name: value / shares[name] for name, value in sums.items()}
-        logged["total"] = self.processes.mean(logged["total"])
+            logged.add({"total": losses.total.detach(), **losses.logged}, share=share)
         return logged
 
     def _skip(self, batch: TrainingBatch, logged: Mapping[str, Tensor], log: RunLog | None) -> None:
@@ -300,12 +296,12 @@ class Training:
         self._saved_step = self.step
         self._save_s = max(self._save_s, perf_counter() - began)
 
-    def _tell(self, log: RunLog | None, metrics: Mapping[str, Tensor], meter: Meter) -> None:
+    def _tell(self, log: RunLog | None, logged: LoggedValues, meter: Meter) -> None:
         """Write a line of metrics and show one of progress."""
         rates = meter.read()
+        values = logged.joined(self.processes)
         if log is None:
             return
-        values = {name: float(value) for name, value in metrics.items()}
         values |= {"lr": float(self._optimizer.param_groups[0]["lr"]), **rates}
         log.metrics(self.step, values)
         if self.on_line is not None:
