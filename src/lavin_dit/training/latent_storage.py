@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -55,6 +55,7 @@ class Latents(NamedTuple):
     targets: Float[Tensor, "b n c t h w"]
 
 
+@runtime_checkable
 class LatentStorage(Protocol):
     """Gives the latents of episodes whose entries have one shape."""
 
