@@ -296,3 +296,14 @@ def test_a_pipeline_is_stored_in_half_precision_and_small_files(
     assert after.defaults == before.defaults
     assert run(*words, "--num-heads", 4) == 2
     assert "leave num_heads" in error_line(capsys)
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "1e-12", "nan", "inf"])
+@pytest.mark.parametrize("layout", ["official", "pipeline"])
+def test_files_of_no_size_are_refused_before_anything_is_read(
+    layout: str, size: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["convert", layout, tmp_path / "nowhere", "-o", tmp_path / "out"]
+    assert run(*words, "--max-shard-gib", size) == 2
+    assert "max_shard_gib must be above 0 and finite, got" in error_line(capsys)
+    assert not list(tmp_path.iterdir())
