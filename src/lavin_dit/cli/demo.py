@@ -47,6 +47,8 @@ class Demo:
         check_sheet_path(self.output)
         for name in self.task:
             find_task(name)
+        if self.num_steps is not None and self.num_steps < 1:
+            raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
         if self.query is not None and len(self.task) != 1:
             raise ValueError("a query of one's own needs one --task that says what to do with it")
         pipeline = self.model.load()
