@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from lavin_dit.cli.main import main
+from lavin_dit import __version__
+from lavin_dit.cli.main import VERBS, main
 from lavin_dit.pipeline.clips import Clip, load_clip, save_clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.weights.checkpoint import load_checkpoint
@@ -59,6 +60,32 @@ def test_help_answers_at_once_and_loads_no_network_library() -> None:
     )
     assert "predict" in answer.stdout
     assert time.perf_counter() - start < 5  # half a second at rest; this guards against a blunder
+
+
+def test_help_has_a_line_for_each_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run("--help")
+    assert caught.value.code == 0
+    told = capsys.readouterr().out
+    for name, verb in VERBS.items():
+        assert f" {name} " in told, name
+        first, _, more = (verb.__doc__ or "").partition("\n")
+        assert first.split()[0] in told
+        assert not more.split()[:4] or " ".join(more.split()[:4]) not in told
+    with pytest.raises(SystemExit) as caught:
+        run()
+    assert caught.value.code == 2
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"lavin-dit {__version__}\n"
+
+
+def test_a_verb_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("predct", "a.png") == 2
+    message = "there is no verb 'predct'; did you mean predict? there are demo, predict, "
+    assert message in error_line(capsys)
 
 
 @pytest.mark.parametrize("words", [["tasks"], ["evaluate", "--list"], ["predict", "--help"]])

@@ -12,17 +12,17 @@ _RELEASED_NORM_GROUPS = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convert:
-    """Convert the authors' released checkpoint: stvae.pt and lavin_dit.safetensors.
+    """Convert the authors' released checkpoint, or a saved pipeline to another precision.
 
-    Names and shapes of all tensors are checked before anything is written, and no network is held
-    in memory as a whole. A saved pipeline, such as the export of a run, is stored in another
-    precision, or in files of another size: lavin convert pipeline runs/nano/export -o nano --dtype
-    float16.
+    Of stvae.pt and lavin_dit.safetensors, names and shapes of all tensors are checked before
+    anything is written, and no network is held in memory as a whole. A saved pipeline, such as the
+    export of a run, is stored in another precision, or in files of another size: lavin convert
+    pipeline runs/nano/export -o nano --dtype float16.
     """
 
     layout: tyro.conf.Positional[Literal["official", "pipeline"]]
     """Which kind of checkpoint: the authors' release, or a saved pipeline."""
-    source: tyro.conf.Positional[Path]
+    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")]
     """Folder with the authors' two files, or of the pipeline."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder to write the pipeline to."""

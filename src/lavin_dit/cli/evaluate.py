@@ -34,7 +34,9 @@ class Evaluate:
     baselines alone are scored. The report is report.md and report.json in the output folder.
     """
 
-    protocols: tyro.conf.Positional[tuple[str, ...]] = ()
+    protocols: Annotated[
+        tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[PROTOCOL ...]")
+    ] = ()
     """Protocols, such as world-depth_estimation; --list shows them."""
     model: str | None = None
     """Folder of a saved pipeline, or a repository on the Hugging Face hub."""

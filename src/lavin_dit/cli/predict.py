@@ -31,7 +31,9 @@ class Predict:
     overlap by one, and repeats the last frame of what is shorter.
     """
 
-    queries: tyro.conf.Positional[tuple[Path, ...]]
+    queries: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="QUERY [QUERY ...]")
+    ]
     """Images, videos, and folders whose images and videos are each a query."""
     model: Annotated[ModelOptions, tyro.conf.arg(name="")]
     task: Annotated[str | None, tyro.conf.arg(aliases=["-t"])] = None

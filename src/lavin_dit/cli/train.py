@@ -4,13 +4,13 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from inspect import getdoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from lavin_dit.cli.inputs import no_such
 from lavin_dit.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def train(words: Sequence[str]) -> int:
         return 0
     name, *changes = words
     if name not in recipes:
-        raise ValueError(_unknown(name, recipes))
+        raise ValueError(no_such("recipe", name, recipes))
     run, recipe = parsed(name, recipes[name], changes)
     if run.show:
         from lavin_dit.weights.config import config_to_json
@@ -119,13 +119,6 @@ def _print_recipes(recipes: "Mapping[str, JDiTRecipe | STVAERecipe]") -> None:
             )
         )
     print_table(rows)
-
-
-def _unknown(name: str, recipes: Mapping[str, object]) -> str:
-    """What to say to a name that is no recipe."""
-    near = get_close_matches(name, recipes, n=1, cutoff=0.7)
-    meant = f"did you mean {near[0]}? " if near else ""
-    return f"there is no recipe {name!r}; {meant}there are {', '.join(recipes)}"
 
 
 def parsed(
