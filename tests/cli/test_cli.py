@@ -190,6 +190,8 @@ def test_info(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "17,408 condition and 1,024 target tokens" in out
     assert run("info", "--model", models / "causal") == 0
     assert "causal" in capsys.readouterr().out
+    assert run("info", "--model", "nowhere") == 2
+    assert "no saved pipeline at nowhere" in error_line(capsys)
 
 
 def test_bad_words_are_answered_with_the_usage() -> None:
@@ -209,6 +211,9 @@ def test_bad_words_are_answered_with_the_usage() -> None:
         (["--batch-size", 0], "batch_size must be at least 1, got 0"),
         (["--height", 0], "height and width must be at least 1, got 0x48"),
         (["--tile-px", 30], "tile_px"),
+        (["--max-megapixels", -3], "max_megapixels must be above 0, got -3"),
+        (["--max-megapixels", "nan"], "max_megapixels must be above 0, got nan"),
+        (["--guidance-scale", "nan"], "guidance_scale must be a finite number of at least 0"),
     ],
 )
 def test_bad_settings_give_one_line_and_write_nothing(

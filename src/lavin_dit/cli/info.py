@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lavin_dit.cli.tables import print_table
@@ -37,8 +36,8 @@ class Info:
     step is one with causal context whose condition has been computed before.
     """
 
-    model: Path | None = None
-    """Folder of a saved pipeline; the presets if not given."""
+    model: str | None = None
+    """nano, or the folder of a saved pipeline; the presets if not given."""
     height: int = 256
     """Working height in pixels."""
     width: int = 256
@@ -58,9 +57,11 @@ class Info:
         jdits, st_vaes = JDIT_PRESETS, ST_VAE_PRESETS
         if self.model is not None:
             from lavin_dit.weights.checkpoint import load_configs
+            from lavin_dit.weights.locate import locate
 
-            jdit, st_vae = load_configs(self.model)
-            jdits, st_vaes = {self.model.name: jdit}, {self.model.name: st_vae}
+            folder = locate(self.model)
+            jdit, st_vae = load_configs(folder)
+            jdits, st_vaes = {folder.name: jdit}, {folder.name: st_vae}
         shape = self._shape()
         print(
             f"{self.pairs} pairs and a query of {self.frames} frame(s) at {self.height}x"
