@@ -84,6 +84,13 @@ def test_a_jdit_is_trained_resumed_and_exported_as_a_pipeline(st_vae, tmp_path, 
     assert f"optimizer.lr was {usual}, now 1e-05" in capsys.readouterr().err
 
 
+def test_pairs_that_are_not_there_leave_no_folder(tmp_path, capsys):
+    words = ["finetune", "--pairs", str(tmp_path / "gone"), "-o", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "gone: no such folder of context pairs" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_recipes_are_listed(capsys):
     assert main(["train"]) == 0
     listed = capsys.readouterr().out

@@ -92,11 +92,11 @@ class Evaluate:
             protocols = discover_protocols().values()
             print_table([(protocol.name, protocol.summary) for protocol in protocols])
             return 0
+        chosen = [] if self.confusion else self._chosen()
         check_writable(self.output)
         predictor = None if self.score_only or self.model is None else self._predictor(self.model)
         if self.confusion:
             return self._confuse(predictor)
-        chosen = self._chosen()
         if self.context_lengths:
             return self._compare_lengths(chosen, predictor)
         outcomes: list[Outcome] = []
@@ -152,7 +152,7 @@ class Evaluate:
                 rows += sweep(runs, [protocol])
             except MissingDataError as error:
                 if not self.all_offline:
-                    raise
+                    raise MissingDataError(f"{protocol.name} {error}") from error
                 print(f"{protocol.name}: {error}", file=sys.stderr)
                 continue
             text = sweep_table(rows)
@@ -205,7 +205,7 @@ class Evaluate:
                 outcome = replace(run, on_case=bar.update).evaluate(protocol)
             except MissingDataError as error:
                 if not self.all_offline:
-                    raise
+                    raise MissingDataError(f"{protocol.name} {error}") from error
                 not_run[protocol.name] = str(error)
                 return None
         if outcome.skipped:
