@@ -71,6 +71,8 @@ class Predict:
 
     def run(self) -> int:
         """Predict and save one after another."""
+        if not 0 < self.max_megapixels < float("inf"):
+            raise ValueError(f"max_megapixels must be above 0, got {self.max_megapixels}")
         reader = self._reader()
         names = output_names(expand_queries(self.queries))
         check_writable(self._folder)

@@ -49,8 +49,10 @@ class Tasks:
 
     def run(self) -> int:
         """List, and draw."""
+        from lavin_dit.pipeline.seeds import check_seed
         from lavin_dit.vision.task import discover_tasks, find_task
 
+        check_seed(self.seed)
         if self.output is not None:
             check_sheet_path(self.output)
         elif self.source:
