@@ -2,7 +2,10 @@
 
 import pytest
 
+from lavin_dit.data.prepare import prepare_shards
+from lavin_dit.data.shard_writer import ShardSettings
 from lavin_dit.data.source_choice import SourceChoice
+from scene_source import SceneSource
 
 
 def samples(words):
@@ -36,6 +39,14 @@ def test_the_same_samples(one, other):
 )
 def test_other_samples(one, other):
     assert samples(one) != samples(other)
+
+
+def test_shards_have_an_address(tmp_path):
+    prepare_shards(SceneSource(length=4), tmp_path, settings=ShardSettings(samples_per_shard=4))
+    address = f"file://{tmp_path}"
+    source = SourceChoice.parse(f"shards={address}?verify=False").open()
+    assert len(source) == 4
+    assert samples(f"shards={address}") == ("shards", address)
 
 
 def test_what_is_no_source_is_told():

@@ -27,13 +27,13 @@ class SourceChoice:
 
     Attributes:
         name: Its name, such as ``coco``; ``shards`` for any source that was prepared.
-        root: Its folder; None for a source that has none.
+        root: Its folder, or the address of shards; None for a source that has none.
         split: Which part of it; the source's own default if None.
         settings: Further settings of its constructor, as ``key=value``.
     """
 
     name: str
-    root: Path | None
+    root: Path | str | None
     split: str | None
     settings: Sequence[str] = ()
 
@@ -54,7 +54,7 @@ class SourceChoice:
         splits = [setting for setting in settings if setting.startswith("split=")]
         return SourceChoice(
             name=name,
-            root=Path(folder) if folder else None,
+            root=_place(folder) if folder else None,
             split=splits[-1].partition("=")[2] if splits else None,
             settings=tuple(setting for setting in settings if setting not in splits),
         )
@@ -99,7 +99,7 @@ class SourceChoice:
         """
         construct = self._constructor()
         accepted = inspect.signature(construct).parameters
-        folder = "" if self.root is None else str(self.root.resolve())
+        folder = str(self.root.resolve() if isinstance(self.root, Path) else self.root or "")
         if self.name == SHARDS:
             source = self.open()
             made_again = SourceChoice(name=source.name, root=None, split=source.split)
@@ -175,6 +175,11 @@ class SourceChoice:
                 )
             )
         return construct(self.root, **settings)
+
+
+def _place(text: str) -> Path | str:
+    """A path; or an address such as ``s3://bucket/coco``, which a path would not keep as it is."""
+    return text if "://" in text else Path(text)
 
 
 def _has_no_folder(name: str) -> bool:
