@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from lavin_dit.cli.main import main
+from lavin_dit import __version__
+from lavin_dit.cli.main import VERBS, main
 from lavin_dit.pipeline.clips import Clip, load_clip, save_clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.weights.checkpoint import load_checkpoint
@@ -59,6 +60,43 @@ def test_help_answers_at_once_and_loads_no_network_library() -> None:
     )
     assert "predict" in answer.stdout
     assert time.perf_counter() - start < 5  # half a second at rest; this guards against a blunder
+
+
+def test_help_has_a_line_for_each_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run("--help")
+    assert caught.value.code == 0
+    told = capsys.readouterr().out
+    for name, verb in VERBS.items():
+        assert f" {name} " in told, name
+        first, _, more = (verb.__doc__ or "").partition("\n")
+        assert first.split()[0] in told
+        assert not more.split()[:4] or " ".join(more.split()[:4]) not in told
+    with pytest.raises(SystemExit) as caught:
+        run()
+    assert caught.value.code == 2
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"lavin-dit {__version__}\n"
+
+
+def test_a_verb_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("predct", "a.png") == 2
+    message = "there is no verb 'predct'; did you mean predict? there are demo, predict, "
+    assert message in error_line(capsys)
+
+
+@pytest.mark.parametrize("words", [["tasks"], ["evaluate", "--list"], ["predict", "--help"]])
+def test_a_reader_that_goes_is_no_error(words: list[str]) -> None:
+    lavin = [sys.executable, "-m", "lavin_dit.cli.main", *words]
+    with subprocess.Popen(lavin, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None  # the pipe has no reader any more
+        assert process.communicate()[1] == b""
+    assert process.returncode == 141
 
 
 @pytest.mark.parametrize("setting", ["joint", "causal"])
@@ -152,6 +190,8 @@ def test_info(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "17,408 condition and 1,024 target tokens" in out
     assert run("info", "--model", models / "causal") == 0
     assert "causal" in capsys.readouterr().out
+    assert run("info", "--model", "nowhere") == 2
+    assert "no saved pipeline at nowhere" in error_line(capsys)
 
 
 def test_bad_words_are_answered_with_the_usage() -> None:
@@ -171,6 +211,9 @@ def test_bad_words_are_answered_with_the_usage() -> None:
         (["--batch-size", 0], "batch_size must be at least 1, got 0"),
         (["--height", 0], "height and width must be at least 1, got 0x48"),
         (["--tile-px", 30], "tile_px"),
+        (["--max-megapixels", -3], "max_megapixels must be above 0, got -3"),
+        (["--max-megapixels", "nan"], "max_megapixels must be above 0, got nan"),
+        (["--guidance-scale", "nan"], "guidance_scale must be a finite number of at least 0"),
     ],
 )
 def test_bad_settings_give_one_line_and_write_nothing(
@@ -285,3 +328,14 @@ def test_a_pipeline_is_stored_in_half_precision_and_small_files(
     assert after.defaults == before.defaults
     assert run(*words, "--num-heads", 4) == 2
     assert "leave num_heads" in error_line(capsys)
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "1e-12", "nan", "inf"])
+@pytest.mark.parametrize("layout", ["official", "pipeline"])
+def test_files_of_no_size_are_refused_before_anything_is_read(
+    layout: str, size: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["convert", layout, tmp_path / "nowhere", "-o", tmp_path / "out"]
+    assert run(*words, "--max-shard-gib", size) == 2
+    assert "max_shard_gib must be above 0 and finite, got" in error_line(capsys)
+    assert not list(tmp_path.iterdir())

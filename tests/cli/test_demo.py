@@ -46,6 +46,13 @@ def test_the_demo_draws_a_sheet_and_a_film_and_tells_scores(model, tmp_path, cap
     assert load_clip(tmp_path / "demo.mp4").num_frames == 13
 
 
+@pytest.mark.parametrize("query", [[], ["--query", "my.jpg", "--task", "inpainting"]])
+def test_no_steps_at_all_are_refused_before_the_model_is_loaded(query, tmp_path, capsys):
+    words = ["--model", tmp_path / "nowhere", "-o", tmp_path / "demo.png", "--num-steps", 0]
+    assert run("demo", *words, *query) == 2
+    assert "num_steps must be at least 1, got 0" in capsys.readouterr().err
+
+
 def test_a_query_of_ones_own(model, photo, tmp_path, capsys):
     out = tmp_path / "own.png"
     words = ["--model", model, "-o", out, "--query", photo]

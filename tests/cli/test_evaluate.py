@@ -105,7 +105,12 @@ def test_all_offline_passes_over_what_has_no_data(tmp_path, monkeypatch, capsys)
         (("world-depth",), "there is no protocol 'world-depth'"),
         ((), "name protocols"),
         (("world-depth_estimation", "--all-offline"), "name protocols"),
+        (("imagenet-deraining",), "error: imagenet-deraining needs "),
         (("imagenet-deraining",), "--data"),
+        (("world-depth_estimation", "--batch-size", 0), "batch_size must be at least 1, got 0"),
+        (("world-depth_estimation", "--num-frames", 0), "num_frames must be at least 1, got 0"),
+        (("world-depth_estimation", "--num-queries", 0), "at least 1, got 0"),
+        (("world-depth_estimation", "--num-context-pairs", 9), "1 to 8 context pairs, got 9"),
         (("world-depth_estimation", "--side-px", 50), "multiple of 16"),
         (("--confusion",), "needs a --model"),
         (("world-depth_estimation", "--beside", "a=b"), "--beside needs a --model"),
@@ -121,6 +126,11 @@ def test_mistakes_are_told_in_one_line(words, told, tmp_path, capsys):
     lines = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert len(lines) == 1
     assert told in lines[0]
+
+
+def test_a_name_that_is_none_leaves_no_folder(tmp_path):
+    assert run("evaluate", "world-depth", "-o", tmp_path / "out") == 2
+    assert not (tmp_path / "out").exists()
 
 
 def test_list(capsys):

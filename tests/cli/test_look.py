@@ -161,6 +161,7 @@ def test_clips_as_pictures_and_as_a_film(
         (["world", "--num", "0"], "num must be at least 1, got 0"),
         (["world", "--side-px", "3"], "at least 16 pixels a side, got 3"),
         (["world", "--indices", "-1"], "there is no sample -1 in world"),
+        (["world", "--seed", "-1"], "seed must not be negative, got -1"),
         (["world", "-o", "sheet.gif"], "ends in .png or .jpg, or in .mp4"),
     ],
 )

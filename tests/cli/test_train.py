@@ -57,11 +57,12 @@ def test_an_st_vae_is_trained_and_exported(st_vae):
 
 
 def test_a_jdit_is_trained_resumed_and_exported_as_a_pipeline(st_vae, tmp_path, capsys):
-    shards = tmp_path / "shards"
-    prepare_shards(SceneSource(length=12), shards, settings=ShardSettings(samples_per_shard=6))
+    shards, others = tmp_path / "shards", tmp_path / "others"
+    for folder in (shards, others):
+        prepare_shards(SceneSource(length=12), folder, settings=ShardSettings(samples_per_shard=6))
     words = (
         *("--st-vae", st_vae / "export", "--data.sources", f"shards={shards}"),
-        *("--data.validation-sources", f"shards={shards}", "--data.tasks", "depth_estimation"),
+        *("--data.validation-sources", f"shards={others}", "--data.tasks", "depth_estimation"),
         *("--data.height", 32, "--data.width", 48, "--data.max-pairs", 2),
         *("--data.latents", tmp_path / "latents", "--data.latent-episodes", 3),
         *("--sampling.num-steps", 2, "--sampling.num-context-pairs", 2),
@@ -90,10 +91,12 @@ def test_the_next_token_baseline_is_trained_resumed_and_evaluated(st_vae, tmp_pa
     pytest.importorskip("transformers")
     shards = tmp_path / "shards"
     kinds = {"height": 90, "kinds": (Depth,)}
-    prepare_shards(SceneSource(length=12, **kinds), shards, settings=ShardSettings())
+    others = tmp_path / "others"
+    for folder in (shards, others):
+        prepare_shards(SceneSource(length=12, **kinds), folder, settings=ShardSettings())
     words = (
         *("--st-vae", st_vae / "export", "--data.sources", f"shards={shards}"),
-        *("--data.validation-sources", f"shards={shards}", "--data.tasks", "depth_estimation"),
+        *("--data.validation-sources", f"shards={others}", "--data.tasks", "depth_estimation"),
         *("--data.height", 32, "--data.width", 32, "--data.max-pairs", 2),
         *("--model.hidden-size", 24, "--model.num-layers", 1, "--model.num-heads", 3),
         *(
@@ -130,6 +133,13 @@ def test_the_next_token_baseline_is_trained_resumed_and_evaluated(st_vae, tmp_pa
     assert found["setup"]["height"] == 32  # the model's own size
     assert {"model", "autoencoder"} <= found["scores"].keys()
     assert main([str(word) for word in (*evaluate, "--num-steps", 2)]) == 2
+
+
+def test_pairs_that_are_not_there_leave_no_folder(tmp_path, capsys):
+    words = ["finetune", "--pairs", str(tmp_path / "gone"), "-o", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "gone: no such folder of context pairs" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_recipes_are_listed(capsys):

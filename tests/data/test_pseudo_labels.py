@@ -176,7 +176,7 @@ def test_missing_files_and_packages_are_explained(tmp_path, clip, monkeypatch):
         return importlib.import_module(name)
 
     monkeypatch.setattr(onnx_network, "import_module", missing_module)
-    with pytest.raises(ImportError, match="pip install onnxruntime"):
+    with pytest.raises(ImportError, match=r"pip install 'lavin-dit\[labels\]'"):
         depth_anything_v2(tmp_path / "there.onnx").label(clip)
 
 

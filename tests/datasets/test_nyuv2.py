@@ -153,7 +153,7 @@ def test_missing_files_and_packages_are_named(root, monkeypatch, tmp_path):
     with pytest.raises(LayoutError, match=r"splits.mat does not exist"):
         Nyuv2(root)
     monkeypatch.setattr("lavin_dit.datasets.nyuv2.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"needs h5py and scipy: pip install 'lavin-dit\[data\]'"):
+    with pytest.raises(ImportError, match=r"needs h5py: pip install 'lavin-dit\[data\]'"):
         Nyuv2(root)
 
 

@@ -302,7 +302,7 @@ def test_damaged_compiled_tasks(pairs_folder: Path, tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"num_steps": 0}, "num_steps must be at least 1, got 0"),
-        ({"guidance_scale": -1.0}, "guidance_scale must not be negative"),
+        ({"guidance_scale": -1.0}, "guidance_scale must be a finite number of at least 0, got -1"),
         ({"solver": "rk45"}, "solver must be one of euler, heun, adams_bashforth, got 'rk45'"),
         ({"seed": -1}, "seed must not be negative, got -1"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),

@@ -22,6 +22,15 @@ def shards(tmp_path_factory):
     return f"shards={folder}"
 
 
+@pytest.fixture(scope="module")
+def world_shards(tmp_path_factory):
+    """Shards that say of themselves that they are of the world's train split."""
+    folder = tmp_path_factory.mktemp("world")
+    source = SceneSource(length=6, name="world")
+    prepare_shards(source, folder, settings=ShardSettings(samples_per_shard=6))
+    return f"shards={folder}"
+
+
 def test_weights_are_read():
     assert task_weights(["depth_estimation=2", "inpainting=0.5"]) == {
         "depth_estimation": 2.0,
@@ -47,6 +56,20 @@ def test_a_tasks_weight_is_shared_by_its_sources(shards):
     assert (mixture.settings.min_pairs, mixture.settings.max_pairs) == (1, 8)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tasks": ("inpainting",), "weights": ("depth_estimation=2",)},
+        {"weights": ("frame_prediction=2", "depth_estimation=3")},
+    ],
+)
+def test_a_weight_of_a_task_that_is_not_shown_is_refused(shards, changes):
+    data = replace(DATA, sources=(shards,), **changes)
+    message = r"^(depth_estimation|frame_prediction) has a weight, .*not shown; .*: .*inpainting"
+    with pytest.raises(ValueError, match=message):
+        training_mixture(data, batch_size=4, seed=0)
+
+
 def test_validation_looks_at_whole_samples(shards):
     data = replace(DATA, validation_sources=(shards,), tasks=("depth_estimation",))
     (mixture,) = validation_mixtures(data, batch_size=3, num_pairs=2)
@@ -59,6 +82,38 @@ def test_validation_on_what_is_not_trained_is_refused(shards):
     data = replace(DATA, validation_sources=(shards,), tasks=("frame_prediction",))
     with pytest.raises(ValueError, match="is for validation, but can show none"):
         validation_mixtures(data, batch_size=3, num_pairs=2)
+
+
+@pytest.mark.parametrize(
+    ("trained", "validated"),
+    [
+        ("world", "world"),
+        ("world?length=50", "world?split=train&size=32x48"),
+        ("{shards}", "{shards}"),
+        ("{shards}", "shards={folder}/../{name}"),
+        ("{world}", "world"),
+        ("world", "{world}"),
+    ],
+)
+def test_samples_that_are_trained_on_are_not_for_validation(
+    shards, world_shards, trained, validated
+):
+    folder = Path(shards.partition("=")[2])
+    words = {"shards": shards, "world": world_shards, "folder": folder, "name": folder.name}
+    trained, validated = trained.format(**words), validated.format(**words)
+    data = replace(DATA, sources=(trained,), validation_sources=(validated,))
+    with pytest.raises(ValueError, match="is for validation, but its samples are trained on"):
+        validation_mixtures(data, batch_size=3, num_pairs=2)
+    clips = replace(DATA, clip_sources=(trained,), validation_sources=(validated,))
+    with pytest.raises(ValueError, match="is for validation, but its samples are trained on"):
+        validation_mixtures(clips, batch_size=3, num_pairs=2)
+
+
+def test_another_split_or_folder_is_for_validation(shards, world_shards):
+    sources = ("world?split=validation", world_shards)
+    for trained, validated in (sources, sources[::-1], (shards, "world"), ("world", shards)):
+        data = replace(DATA, sources=(trained,), validation_sources=(validated,))
+        assert len(validation_mixtures(data, batch_size=3, num_pairs=2)) == 1
 
 
 def test_a_program_makes_the_mixture():
@@ -90,6 +145,7 @@ def test_what_means_no_mixture_is_told(changes, message):
         ({"height": 40}, "height must be a multiple of 16, got 40"),
         ({"workers": -1}, "workers -1"),
         ({"weights": ("x",)}, "a weight is written"),
+        ({"mixture": "m.py:m", "sources": ("world",)}, "mixture: leave out sources"),
     ],
 )
 def test_numbers_out_of_range_are_refused(changes, message):

@@ -1,5 +1,6 @@
 """A new task from few pairs: the adapter lowers the loss, comes back, and goes on when stopped."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +109,20 @@ def test_the_networks_own_weights_stay(models: Path, negatives: Path, tmp_path: 
     assert before == {path: path.read_bytes() for path in models.rglob("*.safetensors")}
     saved = sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
     assert saved < 0.5 * sum(map(len, before.values()))
+
+
+def test_an_adapter_of_another_run_is_left_alone(
+    models: Path, negatives: Path, tmp_path: Path
+) -> None:
+    recipe = short(finetune_recipe(pairs=str(negatives), model=str(models / "joint")), num_steps=1)
+    finetune(recipe, tmp_path)
+    with pytest.raises(ValueError, match="holds a run with another recipe"):
+        finetune(replace(recipe, seed=1), tmp_path)
+    shutil.rmtree(tmp_path / RUN_FOLDER)  # as if it had been copied here without its run
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="holds an adapter whose run is gone"):
+        finetune(recipe, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -104,7 +104,7 @@ def test_micro_batches_add_up_to_the_batch(tmp_path, context):
     found = []
     for size in (None, 1, 3):
         training = tiny_training(tmp_path / str(size), context=context, micro_batch_size=size)
-        logged = training._gradients(next(iter(training.batches)))
+        logged = training._gradients(next(iter(training.batches))).own()
         gradients = {
             name: parameter.grad
             for name, parameter in training.objective.named_parameters()
@@ -165,10 +165,10 @@ def test_the_budget_ends_a_run_in_time_with_a_validation_and_a_checkpoint(tmp_pa
     assert training.run() == "budget"
     assert validated == [training.step]
     assert training.step > 0
-    assert training.spent_s() < 2.0  # a busy machine may be late, but not by a second
+    assert training.pace.spent_s() < 2.0  # a busy machine may be late, but not by a second
     again = tiny_training(tmp_path, num_steps=10**6, budget="1s")
     assert again.resume()
-    assert again.elapsed_s > 0.5
+    assert again.pace.elapsed_s > 0.5
     assert read_metrics(tmp_path)[-1]["validation/loss"] == 1.0
 
 
@@ -209,7 +209,7 @@ def test_the_line_of_progress_says_what_is_left(tmp_path):
         "loader_wait_share": 0.03,
         "step_time_s": 2.0,
     }
-    left_s = training.remaining_s(values["step_time_s"])
+    left_s = training.pace.remaining_s(training.step, step_time_s=values["step_time_s"])
     assert progress_line(values, step=1000, num_steps=4000, left_s=left_s) == (
         "step 1,000/4,000  loss 0.2500  lr 1.00e-04  2.0 samples/s  3,000 tokens/s  MFU 50.0%  "
         "wait 3%  left 1:40:00"

@@ -105,3 +105,33 @@ def test_a_run_without_a_logged_step_is_refused(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", over=False, num_lines=0)
     with pytest.raises(ValueError, match="nothing was logged yet"):
         read_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "is not JSON"),
+        ('{"sessions": [{"rec', "is not JSON"),
+        ("[]", "must hold a JSON object"),
+        ("{}", "is damaged: it must hold a list of sessions"),
+        ('{"sessions": []}', "is damaged: it must hold a list of sessions"),
+        ('{"sessions": [{"recipe": {}}]}', "is damaged: it must hold a list of sessions"),
+    ],
+)
+def test_a_damaged_run_is_named(
+    content: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_run(tmp_path / "run", over=True)
+    (folder / "run.json").write_text(content)
+    assert main(["report", str(folder), "-o", str(tmp_path / "curves.png")]) == 2
+    told = capsys.readouterr().err
+    assert reason in told
+    assert str(folder / "run.json") in told
+    assert not (tmp_path / "curves.png").exists()
+
+
+def test_damaged_lines_of_metrics_are_left_out(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", over=True, num_lines=3)
+    with (folder / "metrics.jsonl").open("ab") as file:
+        file.write(b'\n7\n{"total": 1.0}\n\xff\xfe\n{"step": 40, "total": 2.0}\n')
+    assert [line["step"] for line in read_run(folder).metrics] == [10, 20, 30, 40]

@@ -13,6 +13,7 @@ from lavin_dit.st_vae.config import STVAEConfig
 from lavin_dit.st_vae.discriminator import DiscriminatorConfig, PatchDiscriminator
 from lavin_dit.training.config import STVAELossConfig
 from lavin_dit.training.st_vae_objective import STVAEBatch, STVAEObjective
+from lavin_dit.vision.psnr import psnr_db
 
 WEIGHTS = STVAELossConfig(
     squared_error=1.0,
@@ -237,3 +238,14 @@ def test_parts_and_weights_go_together(name):
     )
     with pytest.raises(ValueError, match="is given, but the weight of its term is 0"):
         STVAEObjective(st_vae, nothing, **given)
+
+
+def test_the_psnr_of_training_is_that_of_scores():
+    objective, batch = make_objective(adversarial=0.0, perceptual=0.0), make_batch(1)
+    with torch.no_grad():
+        logged = objective(batch, START).logged
+        posterior = objective.st_vae.encode(batch.clips)
+        found = objective.st_vae.decode(posterior.sample_with_noise(batch.noise))
+        errors = ((found - batch.clips) / 2).square().mean(dim=(1, 2, 3, 4))
+    expected = sum(psnr_db(float(error)) for error in errors) / 2
+    assert float(logged["psnr_db"]) == pytest.approx(expected, rel=1e-5)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Build:
     """Compile a folder of pairs, <id>_input.png and <id>_target.png, into one file."""
 
-    pairs: tyro.conf.Positional[Path]
+    pairs: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="PAIRS")]
     """Folder of pairs."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write, ending in .safetensors."""
@@ -54,9 +54,9 @@ class Build:
 class Append:
     """Add all pairs of a folder to a compiled task; the pairs in it are not computed again."""
 
-    task: tyro.conf.Positional[Path]
+    task: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="TASK")]
     """Compiled task to start from."""
-    pairs: tyro.conf.Positional[Path]
+    pairs: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="PAIRS")]
     """Folder of pairs to add."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write, ending in .safetensors; may be the task itself."""

@@ -12,17 +12,17 @@ _RELEASED_NORM_GROUPS = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convert:
-    """Convert the authors' released checkpoint: stvae.pt and lavin_dit.safetensors.
+    """Convert the authors' released checkpoint, or a saved pipeline to another precision.
 
-    Names and shapes of all tensors are checked before anything is written, and no network is held
-    in memory as a whole. A saved pipeline, such as the export of a run, is stored in another
-    precision, or in files of another size: lavin convert pipeline runs/nano/export -o nano --dtype
-    float16.
+    Of stvae.pt and lavin_dit.safetensors, names and shapes of all tensors are checked before
+    anything is written, and no network is held in memory as a whole. A saved pipeline, such as the
+    export of a run, is stored in another precision, or in files of another size: lavin convert
+    pipeline runs/nano/export -o nano --dtype float16.
     """
 
     layout: tyro.conf.Positional[Literal["official", "pipeline"]]
     """Which kind of checkpoint: the authors' release, or a saved pipeline."""
-    source: tyro.conf.Positional[Path]
+    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")]
     """Folder with the authors' two files, or of the pipeline."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder to write the pipeline to."""
@@ -37,6 +37,8 @@ class Convert:
 
     def run(self) -> int:
         """Convert."""
+        if not 1 <= self._max_shard_bytes < float("inf"):
+            raise ValueError(f"max_shard_gib must be above 0 and finite, got {self.max_shard_gib}")
         if self.layout == "pipeline":
             return self._pipeline()
         import torch
@@ -49,7 +51,7 @@ class Convert:
             dtype=None if self.dtype is None else getattr(torch, self.dtype),
             num_heads=self.num_heads,
             encoder_norm_groups=self.encoder_norm_groups,
-            max_shard_bytes=int(self.max_shard_gib * 2**30),
+            max_shard_bytes=int(self._max_shard_bytes),
         )
         print(
             f"{self.output}: ST-VAE with {report.st_vae_parameters:,} and J-DiT with "
@@ -60,6 +62,10 @@ class Convert:
             more = ", ..." if len(report.ignored) > MAX_SHOWN else ""
             print(f"left out {len(report.ignored)} tensors of training losses: {shown}{more}")
         return 0
+
+    @property
+    def _max_shard_bytes(self) -> float:
+        return self.max_shard_gib * 2**30
 
     def _pipeline(self) -> int:
         """Store a pipeline anew."""
@@ -82,7 +88,7 @@ class Convert:
             st_vae=checkpoint.st_vae,
             jdit=checkpoint.jdit,
             defaults=checkpoint.defaults,
-            max_shard_bytes=int(self.max_shard_gib * 2**30),
+            max_shard_bytes=int(self._max_shard_bytes),
         )
         counts = [sum(p.numel() for p in network.parameters()) for network in networks]
         print(f"{self.output}: ST-VAE with {counts[0]:,} and J-DiT with {counts[1]:,} parameters")

@@ -10,6 +10,7 @@ import tyro
 
 from lavin_dit.cli.model_options import ModelOptions
 from lavin_dit.cli.sheets import check_sheet_path, save_sheet
+from lavin_dit.cli.tables import print_table
 
 if TYPE_CHECKING:
     from lavin_dit.demo.showing import Showing
@@ -46,6 +47,8 @@ class Demo:
         check_sheet_path(self.output)
         for name in self.task:
             find_task(name)
+        if self.num_steps is not None and self.num_steps < 1:
+            raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
         if self.query is not None and len(self.task) != 1:
             raise ValueError("a query of one's own needs one --task that says what to do with it")
         pipeline = self.model.load()
@@ -114,8 +117,4 @@ def _print_table(showings: "Sequence[Showing]") -> None:
         scores = [measure.show(showing.scores[one]) for one in (MODEL, COPY, MEAN)]
         better = "higher" if measure.higher_is_better else "lower"
         rows.append((name, f"{measure.title} ({better} is better)", *scores))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        words = [cell.ljust(width) for cell, width in zip(row[:2], widths, strict=False)]
-        numbers = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-        print("  ".join([*words, *numbers]).rstrip())
+    print_table(rows, num_words=2)

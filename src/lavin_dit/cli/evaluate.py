@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from lavin_dit.cli.outputs import check_writable, listed
+from lavin_dit.cli.tables import print_table
 from lavin_dit.cli.trained import Opening, Trained, named_models
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ class Evaluate:
     baselines alone are scored. The report is report.md and report.json in the output folder.
     """
 
-    protocols: tyro.conf.Positional[tuple[str, ...]] = ()
+    protocols: Annotated[
+        tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[PROTOCOL ...]")
+    ] = ()
     """Protocols, such as world-depth_estimation; --list shows them."""
     model: str | None = None
     """Folder of a saved pipeline or of a trained baseline, or a repository on the Hugging Face
@@ -90,9 +93,10 @@ class Evaluate:
         from lavin_dit.evaluation.protocol import discover_protocols
 
         if self.show:
-            for protocol in discover_protocols().values():
-                print(f"{protocol.name:42s} {protocol.summary}")
+            protocols = discover_protocols().values()
+            print_table([(protocol.name, protocol.summary) for protocol in protocols])
             return 0
+        chosen = [] if self.confusion else self._chosen()
         check_writable(self.output)
         rivals = self._rivals()
         opening = self._opening()
@@ -100,7 +104,6 @@ class Evaluate:
         model = None if self.score_only or self.model is None else opening.open(self.model)
         if self.confusion:
             return self._confuse(model)
-        chosen = self._chosen()
         if self.context_lengths:
             return self._compare_lengths(chosen, model)
         outcomes: list[Outcome] = []
@@ -154,7 +157,7 @@ class Evaluate:
                 rows += sweep(runs, [protocol])
             except MissingDataError as error:
                 if not self.all_offline:
-                    raise
+                    raise MissingDataError(f"{protocol.name} {error}") from error
                 print(f"{protocol.name}: {error}", file=sys.stderr)
                 continue
             text = sweep_table(rows)
@@ -208,7 +211,7 @@ class Evaluate:
                 outcome = replace(run, on_case=bar.update).evaluate(protocol)
             except MissingDataError as error:
                 if not self.all_offline:
-                    raise
+                    raise MissingDataError(f"{protocol.name} {error}") from error
                 not_run[protocol.name] = str(error)
                 return None
         if outcome.skipped:

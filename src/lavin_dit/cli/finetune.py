@@ -72,8 +72,8 @@ class Finetune:
 
     def run(self) -> int:
         """Train, and say how good the adapter is."""
-        check_writable(self.output)
         check_context(self.pairs)
+        check_writable(self.output)
         from lavin_dit.recipes.finetune_run import RUN_FOLDER
         from lavin_dit.recipes.run import RunOptions, run_recipe
         from lavin_dit.training.loop import ENDS, NonFiniteLossError

@@ -1,9 +1,10 @@
 """``lavin info``: what each size of model costs at a given size of picture and context."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from lavin_dit.cli.tables import print_table
 
 if TYPE_CHECKING:
     from lavin_dit.jdit.config import JDiTConfig
@@ -12,6 +13,18 @@ if TYPE_CHECKING:
 
 BYTES_PER_VALUE = {"float32": 4, "bfloat16": 2}
 GIB = 2**30
+
+_JDIT_HEADINGS = (
+    "J-DiT",
+    "context",
+    "parameters",
+    "weights GiB",
+    "activations GiB",
+    "cache GiB",
+    "TFLOP/step",
+    "cached",
+)
+_ST_VAE_HEADINGS = ("ST-VAE", "norms over", "parameters", "weights GiB", "latent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +36,8 @@ class Info:
     step is one with causal context whose condition has been computed before.
     """
 
-    model: Path | None = None
-    """Folder of a saved pipeline; the presets if not given."""
+    model: str | None = None
+    """nano, or the folder of a saved pipeline; the presets if not given."""
     height: int = 256
     """Working height in pixels."""
     width: int = 256
@@ -44,33 +57,22 @@ class Info:
         jdits, st_vaes = JDIT_PRESETS, ST_VAE_PRESETS
         if self.model is not None:
             from lavin_dit.weights.checkpoint import load_configs
+            from lavin_dit.weights.locate import locate
 
-            jdit, st_vae = load_configs(self.model)
-            jdits, st_vaes = {self.model.name: jdit}, {self.model.name: st_vae}
+            folder = locate(self.model)
+            jdit, st_vae = load_configs(folder)
+            jdits, st_vaes = {folder.name: jdit}, {folder.name: st_vae}
         shape = self._shape()
         print(
             f"{self.pairs} pairs and a query of {self.frames} frame(s) at {self.height}x"
             f"{self.width}: {shape.condition_tokens:,} condition and {shape.target_tokens:,} "
             f"target tokens, {self.dtype}\n"
         )
-        _print_table(
-            (
-                "J-DiT",
-                "context",
-                "parameters",
-                "weights GiB",
-                "activations GiB",
-                "cache GiB",
-                "TFLOP/step",
-                "cached",
-            ),
-            [self._jdit_row(name, config, shape) for name, config in jdits.items()],
-        )
+        rows = [self._jdit_row(name, config, shape) for name, config in jdits.items()]
+        print_table([_JDIT_HEADINGS, *rows], num_words=2)
         print()
-        _print_table(
-            ("ST-VAE", "norms over", "parameters", "weights GiB", "latent"),
-            [self._st_vae_row(name, config) for name, config in st_vaes.items()],
-        )
+        rows = [self._st_vae_row(name, config) for name, config in st_vaes.items()]
+        print_table([_ST_VAE_HEADINGS, *rows], num_words=2)
         return 0
 
     def _shape(self) -> "StepShape":
@@ -129,11 +131,3 @@ class Info:
             f"{count * BYTES_PER_VALUE[self.dtype] / GIB:.2f}",
             f"{config.latent_channels} channels, 4x8x8",
         )
-
-
-def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    lines = [header, *rows]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
-    for line in lines:
-        cells = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)]
-        print("  ".join([line[0].ljust(widths[0]), *cells[1:]]))

@@ -1,7 +1,22 @@
 """Checks of what goes in, made before a model is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+
+
+def no_such(kind: str, name: str, known: Iterable[str]) -> str:
+    """What to say to a name that nothing bears.
+
+    Args:
+        kind: What it should be a name of.
+        name: What was given.
+        known: The names that there are.
+    """
+    names = list(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.7)
+    meant = f"did you mean {near[0]}? " if near else ""
+    return f"there is no {kind} {name!r}; {meant}there are {', '.join(names)}"
 
 
 def check_context(path: Path) -> None:

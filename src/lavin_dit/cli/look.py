@@ -65,8 +65,10 @@ class Look:
     def run(self) -> int:
         """Read, draw and save."""
         from lavin_dit.data.views import View, check_kinds_present, class_names_of
+        from lavin_dit.pipeline.seeds import check_seed
         from lavin_dit.vision.task import find_task_of_length
 
+        check_seed(self.seed)
         check_sheet_path(self.output)
         if self.num < 1:
             raise ValueError(f"num must be at least 1, got {self.num}")

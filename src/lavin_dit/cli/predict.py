@@ -31,7 +31,9 @@ class Predict:
     overlap by one, and repeats the last frame of what is shorter.
     """
 
-    queries: tyro.conf.Positional[tuple[Path, ...]]
+    queries: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="QUERY [QUERY ...]")
+    ]
     """Images, videos, and folders whose images and videos are each a query."""
     model: Annotated[ModelOptions, tyro.conf.arg(name="")]
     task: Annotated[str | None, tyro.conf.arg(aliases=["-t"])] = None
@@ -69,6 +71,8 @@ class Predict:
 
     def run(self) -> int:
         """Predict and save one after another."""
+        if not 0 < self.max_megapixels < float("inf"):
+            raise ValueError(f"max_megapixels must be above 0, got {self.max_megapixels}")
         reader = self._reader()
         names = output_names(expand_queries(self.queries))
         check_writable(self._folder)

@@ -13,7 +13,7 @@ from lavin_dit.cli.outputs import check_writable
 class Report:
     """Draw the curves of one or several runs, going on or over, and say what happened in them."""
 
-    runs: tyro.conf.Positional[tuple[Path, ...]]
+    runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="RUN [RUN ...]")]
     """Folders of runs, or of adapters."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("report.png")
     """Picture to write."""

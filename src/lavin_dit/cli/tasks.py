@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from lavin_dit.cli.sheets import check_sheet_path, save_sheet
+from lavin_dit.cli.tables import print_table
 from lavin_dit.data.source_choice import SourceChoice
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ class Tasks:
 
     def run(self) -> int:
         """List, and draw."""
+        from lavin_dit.pipeline.seeds import check_seed
         from lavin_dit.vision.task import discover_tasks, find_task
 
+        check_seed(self.seed)
         if self.output is not None:
             check_sheet_path(self.output)
         elif self.source:
@@ -146,7 +149,4 @@ def _print_table(tasks: "Sequence[AnyTask]") -> None:
         kind = "images" if task.num_frames == 1 else f"{task.num_frames} frames"
         needs = ", ".join(needed.__name__ for needed in task.needs) or "-"
         rows.append((_title(task), kind, needs, _what(task)))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, row[-1]]))
+    print_table(rows)

@@ -4,12 +4,14 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from inspect import getdoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import tyro
+
+from lavin_dit.cli.inputs import no_such
+from lavin_dit.cli.tables import print_table
 
 if TYPE_CHECKING:
     from lavin_dit.recipes.jdit import JDiTRecipe
@@ -81,11 +83,11 @@ def train(words: Sequence[str]) -> int:
     recipes: dict[str, TrainRecipe] = {**ST_VAE_RECIPES, **JDIT_RECIPES, **NEXT_TOKEN_RECIPES}
     if not words or words[0] in ("-h", "--help"):
         print(getdoc(Train), end="\n\n")
-        print("\n".join(_listed(recipes)))
+        _print_recipes(recipes)
         return 0
     name, *changes = words
     if name not in recipes:
-        raise ValueError(_unknown(name, recipes))
+        raise ValueError(no_such("recipe", name, recipes))
     run, recipe = parsed(name, recipes[name], changes)
     if run.show:
         from lavin_dit.weights.config import config_to_json
@@ -107,7 +109,7 @@ def train(words: Sequence[str]) -> int:
     return 0 if reason in ENDS else EXIT_STOPPED
 
 
-def _listed(recipes: "Mapping[str, TrainRecipe]") -> list[str]:
+def _print_recipes(recipes: "Mapping[str, TrainRecipe]") -> None:
     """A line for each recipe, under a line of headings."""
     rows = [("recipe", "pixels", "steps", "batch", "learning rate")]
     for name, recipe in recipes.items():
@@ -120,18 +122,7 @@ def _listed(recipes: "Mapping[str, TrainRecipe]") -> list[str]:
                 f"{recipe.optimizer.lr:g}, {recipe.schedule.decay}",
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-
-
-def _unknown(name: str, recipes: Mapping[str, object]) -> str:
-    """What to say to a name that is no recipe."""
-    near = get_close_matches(name, recipes, n=1, cutoff=0.7)
-    meant = f"did you mean {near[0]}? " if near else ""
-    return f"there is no recipe {name!r}; {meant}there are {', '.join(recipes)}"
+    print_table(rows)
 
 
 def parsed(

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from lavin_dit.extras import how_to_install
 from lavin_dit.vision.geometry import Size, resize_linear
 
 Numbers = tuple[float, float, float]
@@ -71,9 +72,7 @@ def open_session(path: Path, *, threads: int = 0) -> Session:
     try:
         runtime = import_module("onnxruntime")
     except ImportError as error:
-        raise ImportError(
-            "label networks need onnxruntime; install it with: pip install onnxruntime"
-        ) from error
+        raise ImportError(f"label networks need onnxruntime: {how_to_install('labels')}") from error
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     try:

@@ -18,6 +18,7 @@ SHARDS = "shards"
 
 _ELSEWHERE = ("root", "folder", "split", "kinds")  # said in other places than a setting
 _DEFAULT_SPLIT = "train"  # of sources that have no default of their own
+_CHOOSE_SAMPLES = ("fold", "variant")  # settings; all others say how samples are read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +27,13 @@ class SourceChoice:
 
     Attributes:
         name: Its name, such as ``coco``; ``shards`` for any source that was prepared.
-        root: Its folder; None for a source that has none.
+        root: Its folder, or the address of shards; None for a source that has none.
         split: Which part of it; the source's own default if None.
         settings: Further settings of its constructor, as ``key=value``.
     """
 
     name: str
-    root: Path | None
+    root: Path | str | None
     split: str | None
     settings: Sequence[str] = ()
 
@@ -53,7 +54,7 @@ class SourceChoice:
         splits = [setting for setting in settings if setting.startswith("split=")]
         return SourceChoice(
             name=name,
-            root=Path(folder) if folder else None,
+            root=_place(folder) if folder else None,
             split=splits[-1].partition("=")[2] if splits else None,
             settings=tuple(setting for setting in settings if setting not in splits),
         )
@@ -83,6 +84,33 @@ class SourceChoice:
         if num_frames is not None:
             settings = _length(num_frames, accepted) | settings
         return self._construct(construct, accepted, settings)
+
+    def samples(self) -> tuple[str, ...]:
+        """Tell which samples are meant, without reading them, so that two choices can be compared.
+
+        Returns:
+            What differs if samples do: name, folder, split, and the settings that choose among
+            samples. Shards go by their folder, and those of a source that has no folder, the
+            synthetic world, by what they were made from: all of its shards hold the same scenes.
+
+        Raises:
+            ValueError: As `open`.
+            ShardError: If shards are incomplete.
+        """
+        construct = self._constructor()
+        accepted = inspect.signature(construct).parameters
+        folder = str(self.root.resolve() if isinstance(self.root, Path) else self.root or "")
+        if self.name == SHARDS:
+            source = self.open()
+            made_again = SourceChoice(name=source.name, root=None, split=source.split)
+            return made_again.samples() if _has_no_folder(source.name) else (SHARDS, folder)
+        settings = self._settings(accepted) | self._split_setting(accepted)
+        chosen = [
+            f"{name}={settings.get(name, accepted[name].default)}"
+            for name in ("split", *_CHOOSE_SAMPLES)
+            if name in accepted
+        ]
+        return (self.name, folder, *chosen)
 
     def _constructor(self) -> "Callable[..., Source]":
         """The class of the source."""
@@ -147,6 +175,20 @@ class SourceChoice:
                 )
             )
         return construct(self.root, **settings)
+
+
+def _place(text: str) -> Path | str:
+    """A path; or an address such as ``s3://bucket/coco``, which a path would not keep as it is."""
+    return text if "://" in text else Path(text)
+
+
+def _has_no_folder(name: str) -> bool:
+    """Whether there is a source of that name that makes its samples itself."""
+    from lavin_dit.datasets.discovery import source_class, source_names
+
+    if name not in source_names():
+        return False
+    return not {"root", "folder"} & inspect.signature(source_class(name)).parameters.keys()
 
 
 def _length(num_frames: int, accepted: Mapping[str, inspect.Parameter]) -> dict[str, object]:

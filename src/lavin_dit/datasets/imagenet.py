@@ -113,13 +113,8 @@ class Imagenet:
 
 def _synsets_of_kit(truth: Path, *, num_photos: int) -> tuple[str, ...]:
     """Classes of the validation set from the development kit, which numbers them its own way."""
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise ImportError(
-            "reading ImageNet's development kit needs SciPy: pip install 'lavin-dit[data]' "
-            "(in a checkout: -e '.[data]')"
-        ) from error
+    from scipy.io import loadmat  # slow to import, and needed for one split alone
+
     meta = require(truth.parent, "meta.mat", dataset="ImageNet-1K")
     table = loadmat(str(meta), squeeze_me=True)["synsets"]
     synsets = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in table}

@@ -23,6 +23,7 @@ from lavin_dit.datasets.depth_to_normals import normals_from_depth
 from lavin_dit.datasets.layout import check_choice, check_kinds, require
 from lavin_dit.datasets.pictures import read_label_channels
 from lavin_dit.datasets.source import UnusableSampleError, check_index
+from lavin_dit.extras import how_to_install
 from lavin_dit.vision.codecs.codec import Annotation
 from lavin_dit.vision.codecs.depth import Depth
 from lavin_dit.vision.codecs.normals import Normals
@@ -77,10 +78,10 @@ class Nyuv2:
 
         Raises:
             LayoutError: If a file is missing.
-            ImportError: If h5py or SciPy is not installed.
+            ImportError: If h5py is not installed.
             ValueError: If published normals do not fit the depth of their picture.
         """
-        _need_packages()
+        _need_h5py()
         root = Path(root)
         self.split = check_choice(split, tuple(_SPLITS), what="a split of NYUv2")
         self.kinds = check_kinds(kinds, (Depth, Normals), dataset="NYUv2")
@@ -139,14 +140,10 @@ class Nyuv2:
             )
 
 
-def _need_packages() -> None:
+def _need_h5py() -> None:
     """Say which extra brings what reads MATLAB's files."""
-    missing = [name for name in ("h5py", "scipy") if find_spec(name) is None]
-    if missing:
-        raise ImportError(
-            f"reading NYU Depth V2 needs {' and '.join(missing)}: pip install 'lavin-dit[data]' "
-            "(in a checkout: -e '.[data]')"
-        )
+    if find_spec("h5py") is None:
+        raise ImportError(f"reading NYU Depth V2 needs h5py: {how_to_install('data')}")
 
 
 def _read_split(path: Path, split: str) -> Int64[np.ndarray, " n"]:

@@ -14,6 +14,7 @@ from jaxtyping import Int32, UInt8, UInt16
 from PIL import Image, ImageOps
 
 from lavin_dit.datasets.source import UnusableSampleError
+from lavin_dit.extras import how_to_install
 from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.geometry import Size
 
@@ -120,8 +121,7 @@ def decode_png(
         import cv2
     except ImportError as error:
         raise ImportError(
-            "reading 16-bit pictures needs OpenCV: pip install 'lavin-dit[data]' "
-            "(in a checkout: -e '.[data]')"
+            f"reading 16-bit pictures needs OpenCV: {how_to_install('data')}"
         ) from error
     pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:

@@ -16,7 +16,6 @@ from lavin_dit.evaluation.metrics.flow import flow_errors
 from lavin_dit.evaluation.metrics.keypoints import joints
 from lavin_dit.evaluation.metrics.masks import instance_iou, mask_iou
 from lavin_dit.evaluation.metrics.normals import normal_angles
-from lavin_dit.evaluation.metrics.pictures import psnr_db
 from lavin_dit.evaluation.metrics.state import Quotients, sample_means
 from lavin_dit.vision.codecs.boxes import Boxes
 from lavin_dit.vision.codecs.codec import Annotation
@@ -29,6 +28,7 @@ from lavin_dit.vision.codecs.masks import Mask
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.codecs.rgb import Rgb
+from lavin_dit.vision.psnr import psnr_db
 from lavin_dit.vision.results.depth import DepthResult
 from lavin_dit.vision.results.result import Result
 

@@ -22,6 +22,7 @@ from lavin_dit.evaluation.question import Clip, Predictor, question_of
 from lavin_dit.evaluation.score import Score, ScoredCase, score_case, total_scores, write_samples
 from lavin_dit.evaluation.scorers import Eye
 from lavin_dit.vision.codecs.codec import Json
+from lavin_dit.vision.episode import check_num_pairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +34,24 @@ class Settings:
         num_pairs: Context pairs of each query.
         num_frames: Length of clips.
         batch_size: Queries that are predicted together.
+
+    Raises:
+        ValueError: If a number is out of range.
     """
 
     num_queries: int | None = None
     num_pairs: int | None = None
     num_frames: int = 13
     batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        """Check the numbers, before anything is drawn."""
+        for name in ("num_queries", "num_frames", "batch_size"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number}")
+        if self.num_pairs is not None:
+            check_num_pairs(self.num_pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from lavin_dit.evaluation.metrics.masks import (
     panoptic_quality,
 )
 from lavin_dit.evaluation.metrics.normals import normal_angles
-from lavin_dit.evaluation.metrics.pictures import picture_likeness, psnr_db
+from lavin_dit.evaluation.metrics.pictures import picture_likeness
 from lavin_dit.evaluation.metrics.state import State, sample_means
 from lavin_dit.evaluation.question import Clip
 from lavin_dit.vision.codecs.boxes import Boxes
@@ -31,6 +31,7 @@ from lavin_dit.vision.codecs.depth import Depth, DepthCodec, DepthCurve
 from lavin_dit.vision.codecs.keypoints import Keypoints
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.panoptic import Panoptic
+from lavin_dit.vision.psnr import psnr_db
 
 _NYUV2_RANGE_M = (0.1, 10.0)
 

@@ -251,7 +251,7 @@ def _check_pixels(height: int, width: int, name: str, max_pixels: int) -> None:
     if height * width > max_pixels:
         raise ValueError(
             f"{name}: {width}x{height} is {height * width / 1e6:.1f} megapixels, more than the "
-            f"limit of {max_pixels / 1e6:.1f}; make it smaller or raise max_pixels"
+            f"limit of {max_pixels / 1e6:.1f}; make it smaller or raise the limit"
         )
 
 

@@ -1,48 +1,32 @@
 """`LavinDiTPipeline`: example pairs and a query in, a prediction out."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, Union, overload
+from typing import Any, Literal, overload
 
 import torch
 
 from lavin_dit.jdit.model import JDiT
 from lavin_dit.pipeline.adapters import apply_adapter, check_no_adapter, remove_adapter
-from lavin_dit.pipeline.batching import batches, progress_bar
-from lavin_dit.pipeline.clips import Clip, Source, load_clip
+from lavin_dit.pipeline.clips import Source, load_clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
-from lavin_dit.pipeline.context import (
-    ContextPair,
-    pairs_from_sources,
-    read_context,
-)
+from lavin_dit.pipeline.context import ContextPair, pairs_from_sources
 from lavin_dit.pipeline.context_compiler import check_task, compile_pairs
 from lavin_dit.pipeline.devices import Offload, default_dtype, resolve_device
-from lavin_dit.pipeline.fitting import (
-    Canvas,
-    Fit,
-    canvas_for,
-    cut_margins,
-    from_network,
-    place,
-    unfit_frames,
-)
+from lavin_dit.pipeline.fitting import Fit
 from lavin_dit.pipeline.fresh import fresh_networks
 from lavin_dit.pipeline.networks import Networks
+from lavin_dit.pipeline.predicting import PredictingSettings, predict_clips
 from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.pipeline.sampling import SamplingSettings
-from lavin_dit.pipeline.seeds import check_seed, derived_seed
-from lavin_dit.pipeline.task_contexts import TaskContexts
+from lavin_dit.pipeline.task_contexts import Context, ContextSettings, TaskContexts
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.vision.task import AnyTask
 from lavin_dit.weights.checkpoint import load_checkpoint, save_checkpoint
 from lavin_dit.weights.defaults import RELEASED_DEFAULTS, PipelineDefaults
 from lavin_dit.weights.locate import locate
-
-Context: TypeAlias = Union[str, "os.PathLike[str]", CompiledTask, Sequence[tuple[Source, Source]]]
-"""A folder of pairs or a compiled task's file, a compiled task, or a list of (input, target)."""
 
 
 class LavinDiTPipeline:
@@ -343,40 +327,29 @@ class LavinDiTPipeline:
             ValueError: If something can't be read or is out of range.
             FileNotFoundError: If a path leads nowhere.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        if output_type not in ("pixels", "latent"):
-            raise ValueError(f"output_type must be 'pixels' or 'latent', got {output_type!r}")
         defaults = self.defaults
-        settings = SamplingSettings(
-            num_steps=defaults.num_steps if num_steps is None else num_steps,
-            guidance_scale=defaults.guidance_scale if guidance_scale is None else guidance_scale,
-            solver=defaults.solver if solver is None else solver,
-        )
-        canvas = self._canvas(height, width)
-        reader = None if task is None else self._contexts.reader(task, context, canvas=canvas)
-        compiled = self.compile_context(
-            context,
-            task=task,
-            num_context_pairs=num_context_pairs,
-            height=height,
-            width=width,
-            fit=fit,
+        settings = PredictingSettings(
+            sampling=SamplingSettings(
+                num_steps=defaults.num_steps if num_steps is None else num_steps,
+                guidance_scale=(
+                    defaults.guidance_scale if guidance_scale is None else guidance_scale
+                ),
+                solver=defaults.solver if solver is None else solver,
+            ),
             seed=seed,
+            batch_size=batch_size,
+            output_type=output_type,
+            progress=progress,
         )
-
-        def predict(clips: Iterable[Clip]) -> Iterator[Prediction]:
-            for batch in batches(clips, batch_size):
-                with progress_bar(batch, num_steps=settings.num_steps, show=progress) as bar:
-                    yield from self._predict(
-                        batch,
-                        compiled,
-                        settings=settings,
-                        seed=seed,
-                        decode=output_type == "pixels",
-                        on_step=bar.update,
-                    )
-
+        wanted = ContextSettings(
+            num_context_pairs=num_context_pairs, height=height, width=width, fit=fit, seed=seed
+        )
+        canvas = wanted.canvas(defaults)
+        reader = None if task is None else self._contexts.reader(task, context, canvas=canvas)
+        compiled = self._contexts.compiled(
+            self.networks, context, task=task, settings=wanted, defaults=defaults
+        )
+        predict = partial(predict_clips, self.networks, compiled, settings=settings)
         clips = (load_clip(query) for query in queries)
         yield from predict(clips) if reader is None else reader.stream(clips, predict=predict)
 
@@ -407,41 +380,17 @@ class LavinDiTPipeline:
                 setting contradicts it.
             FileNotFoundError: If a path leads nowhere, or there are no examples of the task.
         """
-        check_seed(seed)
-        count = self.defaults.num_context_pairs if num_context_pairs is None else num_context_pairs
-        if context is None:
-            if task is None:
-                raise ValueError("nothing says what to do: give a task, a context, or both")
-            canvas = self._canvas(height, width)
-            return self._contexts.compiled(
-                self.networks, task, canvas=canvas, fit=fit or "pad", count=count, seed=seed
-            )
-        folder = Path(context) if isinstance(context, str | os.PathLike) else None
-        if folder is not None and folder.is_file():
-            folder, context = None, CompiledTask.load(folder)
-        if num_context_pairs is not None and folder is None:
-            raise ValueError(
-                "num_context_pairs draws from a folder of pairs; a list or a compiled task is used "
-                "whole, so leave it out"
-            )
-        if isinstance(context, CompiledTask):
-            check_task(self.networks, context, height=height, width=width, fit=fit)
-            return context
-        pairs = read_context(context, count=count, seed=seed)
-        canvas = self._canvas(height, width)
-        return compile_pairs(self.networks, pairs, canvas=canvas, fit=fit or "pad", seed=seed)
+        settings = ContextSettings(
+            num_context_pairs=num_context_pairs, height=height, width=width, fit=fit, seed=seed
+        )
+        return self._contexts.compiled(
+            self.networks, context, task=task, settings=settings, defaults=self.defaults
+        )
 
     @cached_property
     def _contexts(self) -> TaskContexts:
         """The compiled examples of tasks that were asked for by name."""
         return TaskContexts()
-
-    def _canvas(self, height: int | None, width: int | None) -> Canvas:
-        """The working size of a call."""
-        return canvas_for(
-            self.defaults.height if height is None else height,
-            self.defaults.width if width is None else width,
-        )
 
     def append_pair(
         self, task: CompiledTask, pair: tuple[Source, Source], *, name: str, seed: int = 0
@@ -463,42 +412,3 @@ class LavinDiTPipeline:
         return compile_pairs(
             self.networks, [named], canvas=task.canvas, fit=task.fit, seed=seed, onto=task
         )
-
-    def _predict(
-        self,
-        clips: Sequence[Clip],
-        task: CompiledTask,
-        *,
-        settings: SamplingSettings,
-        seed: int,
-        decode: bool,
-        on_step: Callable[[], object],
-    ) -> Iterator[Prediction]:
-        placements = [place(clip.size, canvas=task.canvas, fit=task.fit) for clip in clips]
-        num_frames = task.target_num_frames or clips[0].num_frames
-        latents = self.networks.sample(
-            task,
-            query_latent=torch.cat(
-                self.networks.encode_clips(
-                    clips, placements, seeds=[derived_seed(seed, "query posterior")] * len(clips)
-                )
-            ),
-            num_frames=num_frames,
-            settings=settings,
-            seed=seed,
-            on_step=on_step,
-        )
-        for clip, placement, latent in zip(clips, placements, latents, strict=True):
-            pixels = inside = None
-            if decode:
-                frames = from_network(self.networks.decode(latent[None])[0])[:num_frames]
-                pixels, inside = unfit_frames(frames, placement), cut_margins(frames, placement)
-            yield Prediction(
-                name=clip.name,
-                pixels=pixels,
-                working_pixels=inside,
-                latent=latent,
-                frames_per_second=clip.frames_per_second,
-                seed=seed,
-                pair_names=task.pair_names,
-            )

@@ -36,7 +36,9 @@ class SamplingSettings:
         if self.num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
         if not 0 <= self.guidance_scale < float("inf"):
-            raise ValueError(f"guidance_scale must not be negative, got {self.guidance_scale}")
+            raise ValueError(
+                f"guidance_scale must be a finite number of at least 0, got {self.guidance_scale}"
+            )
         if self.solver not in SOLVERS:
             raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
 

@@ -1,20 +1,67 @@
-"""Contexts of tasks by name: the examples that ship with the package, compiled once each."""
+"""From what a caller shows to a compiled context; the package's own examples are compiled once."""
 
-from typing import TypeAlias
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, Union
 
+from lavin_dit.pipeline.clips import Source
 from lavin_dit.pipeline.compiled_task import CompiledTask
-from lavin_dit.pipeline.context_compiler import compile_pairs
+from lavin_dit.pipeline.context import read_context
+from lavin_dit.pipeline.context_compiler import check_task, compile_pairs
 from lavin_dit.pipeline.example_sets import examples_for, load_examples
-from lavin_dit.pipeline.fitting import Canvas, Fit
+from lavin_dit.pipeline.fitting import Canvas, Fit, canvas_for
 from lavin_dit.pipeline.networks import Networks
+from lavin_dit.pipeline.seeds import check_seed
 from lavin_dit.pipeline.task_reader import TaskReader
 from lavin_dit.vision.task import AnyTask, find_task
+from lavin_dit.weights.defaults import PipelineDefaults
+
+Context: TypeAlias = Union[str, "os.PathLike[str]", CompiledTask, Sequence[tuple[Source, Source]]]
+"""A folder of pairs or a compiled task's file, a compiled task, or a list of (input, target)."""
 
 _Key: TypeAlias = tuple[str, str, Canvas, Fit, int, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextSettings:
+    """How a context is compiled, as far as a caller says it.
+
+    Raises:
+        ValueError: If the seed is negative.
+    """
+
+    num_context_pairs: int | None
+    """Pairs taken where there are more."""
+    height: int | None
+    """Working height in pixels."""
+    width: int | None
+    """Working width in pixels."""
+    fit: Fit | None
+    """How pictures get to the working size."""
+    seed: int
+    """What pairs are drawn from, and posterior noise where it is sampled."""
+
+    def __post_init__(self) -> None:
+        """Check the seed."""
+        check_seed(self.seed)
+
+    def canvas(self, defaults: PipelineDefaults) -> Canvas:
+        """The working size, where what was left open is the pipeline's."""
+        return canvas_for(
+            defaults.height if self.height is None else self.height,
+            defaults.width if self.width is None else self.width,
+        )
+
+    def count(self, defaults: PipelineDefaults) -> int:
+        """The number of pairs, the pipeline's if it was left open."""
+        given = self.num_context_pairs
+        return defaults.num_context_pairs if given is None else given
+
+
 class TaskContexts:
-    """Remembers the compiled contexts of tasks, for as long as it lives."""
+    """Compiles contexts, and remembers those of tasks by name for as long as it lives."""
 
     def __init__(self) -> None:
         """Begin without any."""
@@ -42,31 +89,66 @@ class TaskContexts:
     def compiled(
         self,
         networks: Networks,
-        task: str | AnyTask,
+        context: Context | None,
         *,
-        canvas: Canvas,
-        fit: Fit,
-        count: int,
-        seed: int,
+        task: str | AnyTask | None,
+        settings: ContextSettings,
+        defaults: PipelineDefaults,
     ) -> CompiledTask:
-        """Compile the first examples of a task, or take what was compiled before.
+        """Compile a context, or check one that is compiled.
 
         Args:
             networks: What to compile with.
-            task: The task or its name.
-            canvas: The working size.
-            fit: How pictures get there.
-            count: Number of pairs; all of them if there are no more.
-            seed: What posterior noise is drawn from, where it is sampled.
+            context: What the caller shows; the examples of the task if None.
+            task: The task or its name, needed only then.
+            settings: What the caller asks for.
+            defaults: What is taken where the caller left it open.
 
         Raises:
-            ValueError: If there is no such task, or the count is below 1.
-            FileNotFoundError: If there are no examples of it.
+            ValueError: If pairs can't be read, a compiled task belongs to another model, or a
+                setting contradicts it.
+            FileNotFoundError: If a path leads nowhere, or there are no examples of the task.
         """
+        if context is None:
+            if task is None:
+                raise ValueError("nothing says what to do: give a task, a context, or both")
+            return self._of_task(networks, task, settings=settings, defaults=defaults)
+        folder = Path(context) if isinstance(context, str | os.PathLike) else None
+        if folder is not None and folder.is_file():
+            folder, context = None, CompiledTask.load(folder)
+        if settings.num_context_pairs is not None and folder is None:
+            raise ValueError(
+                "num_context_pairs draws from a folder of pairs; a list or a compiled task is used "
+                "whole, so leave it out"
+            )
+        if isinstance(context, CompiledTask):
+            height, width = settings.height, settings.width
+            check_task(networks, context, height=height, width=width, fit=settings.fit)
+            return context
+        pairs = read_context(context, count=settings.count(defaults), seed=settings.seed)
+        return compile_pairs(
+            networks,
+            pairs,
+            canvas=settings.canvas(defaults),
+            fit=settings.fit or "pad",
+            seed=settings.seed,
+        )
+
+    def _of_task(
+        self,
+        networks: Networks,
+        task: str | AnyTask,
+        *,
+        settings: ContextSettings,
+        defaults: PipelineDefaults,
+    ) -> CompiledTask:
+        """Compile the first examples of a task, or take what was compiled before."""
+        count = settings.count(defaults)
         if count < 1:
             raise ValueError(f"num_context_pairs must be at least 1, got {count}")
         name = task if isinstance(task, str) else task.name
-        key = (networks.fingerprint(), name, canvas, fit, count, seed)
+        canvas, fit, seed = settings.canvas(defaults), settings.fit or "pad", settings.seed
+        key: _Key = (networks.fingerprint(), name, canvas, fit, count, seed)
         if key not in self._compiled:
             examples = load_examples(name, examples_for(canvas)).context[:count]
             pairs = [example.as_pair() for example in examples]

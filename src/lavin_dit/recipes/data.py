@@ -17,7 +17,7 @@ class DataConfig:
     """Tasks, sources, and how samples become episodes.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a number is out of range, or a mixture is given besides what makes one.
     """
 
     sources: tuple[str, ...]
@@ -70,6 +70,11 @@ class DataConfig:
                 f"{self.latent_episodes} at least 1"
             )
         task_weights(self.weights)
+        named = [name for name in ("sources", "clip_sources", "weights") if getattr(self, name)]
+        if self.mixture is not None and named:
+            raise ValueError(
+                f"mixture {self.mixture} makes the whole mixture: leave out {', '.join(named)}"
+            )
 
 
 def task_weights(words: Sequence[str]) -> dict[str, float]:
@@ -102,8 +107,8 @@ def training_mixture(
         pairs: Fewest and most pairs, instead of the configuration's.
 
     Raises:
-        ValueError: If a task or source is not known, a task that is named is held out or has no
-            source that can show it, or none is left.
+        ValueError: If a task or source is not known, a task that is named or has a weight is not
+            shown by any source, or none is left.
         LayoutError: If files of a source are missing.
     """
     low, high = pairs or (config.min_pairs, config.max_pairs)
@@ -120,6 +125,11 @@ def training_mixture(
             "(docs/data.md), with --data.sources for tasks on images, --data.clip-sources for "
             "tasks on clips, or leave the task out"
         )
+    if entries and (idle := task_weights(config.weights).keys() - shown):
+        raise ValueError(
+            f"{', '.join(sorted(idle))} has a weight, but is not shown; tasks that are: "
+            f"{', '.join(sorted(shown))}"
+        )
     return _mixture(config, entries, batch_size=batch_size, pairs=(low, high), seed=seed)
 
 
@@ -132,9 +142,10 @@ def validation_mixtures(config: DataConfig, *, batch_size: int, num_pairs: int) 
         num_pairs: Context pairs of each episode.
 
     Raises:
-        ValueError: If a source is not known, or can show none of the tasks.
+        ValueError: If a source is not known, can show none of the tasks, or is trained on.
         LayoutError: If files of a source are missing.
     """
+    _check_apart(config)
     central = replace(config, min_area=1.0, max_stretch=1.0)
     mixtures: list[Mixture] = []
     for sources, num_frames in (
@@ -154,6 +165,31 @@ def validation_mixtures(config: DataConfig, *, batch_size: int, num_pairs: int) 
                 )
             )
     return mixtures
+
+
+def _check_apart(config: DataConfig) -> None:
+    """Refuse to validate on samples that are trained on.
+
+    Raises:
+        ValueError: If a source is named for both.
+    """
+    from lavin_dit.data.source_choice import SourceChoice
+
+    held_out = (*config.validation_sources, *config.validation_clip_sources)
+    if not held_out:
+        return
+    trained = {
+        SourceChoice.parse(words).samples(): words
+        for words in (*config.sources, *config.clip_sources)
+    }
+    for words in held_out:
+        other = trained.get(SourceChoice.parse(words).samples())
+        if other is not None:
+            also = "" if other == words else f", named {other}"
+            raise ValueError(
+                f"{words} is for validation, but its samples are trained on{also}: name another "
+                "split or folder, such as world?split=validation"
+            )
 
 
 def _mixture(

@@ -23,7 +23,7 @@ from lavin_dit.training.pair_episodes import PairEpisodes, Roles
 from lavin_dit.training.pair_latents import ViewSettings, encode_pairs
 from lavin_dit.training.processes import Processes, spread
 from lavin_dit.training.run_folder import RUN_FILE, SHEETS
-from lavin_dit.training.validation import decode_to_bytes, mean_losses, psnr_db, save_sheet
+from lavin_dit.training.validation import clip_psnr_db, decode_to_bytes, mean_losses, save_sheet
 from lavin_dit.vision.contact_sheet import Cell, Strip
 from lavin_dit.weights.adapter import (
     ADAPTER_FILE,
@@ -273,4 +273,4 @@ class AdapterValidation:
                 )
             ]
             save_sheet(sheet, strips)
-        return psnr_db(predicted, truth)
+        return clip_psnr_db(predicted, truth)

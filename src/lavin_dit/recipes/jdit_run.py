@@ -32,10 +32,10 @@ from lavin_dit.training.loop import Training
 from lavin_dit.training.processes import Processes, spread
 from lavin_dit.training.run_folder import EXPORT, SHEETS
 from lavin_dit.training.validation import (
+    clip_psnr_db,
     mean_losses,
     predict_targets,
     prediction_strips,
-    psnr_db,
     save_sheet,
 )
 from lavin_dit.vision.episode import MAX_PAIRS
@@ -321,7 +321,7 @@ class JDiTValidation:
             predicted = predict_targets(jdit, self.st_vae, batch, settings=settings)
             name = f"step-{step:09}-{kind}.png"
             save_sheet(self.folder / SHEETS / name, prediction_strips(batch, predicted))
-            numbers[f"validation/psnr_db/{kind}"] = psnr_db(predicted, batch.target)
+            numbers[f"validation/psnr_db/{kind}"] = clip_psnr_db(predicted, batch.target)
         return numbers
 
     def _defaults(self) -> PipelineDefaults:

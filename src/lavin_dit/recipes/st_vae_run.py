@@ -29,8 +29,8 @@ from lavin_dit.training.processes import Processes, spread
 from lavin_dit.training.run_folder import EXPORT, SHEETS
 from lavin_dit.training.st_vae_objective import STVAEObjective
 from lavin_dit.training.validation import (
+    clip_psnr_db,
     mean_losses,
-    psnr_db,
     reconstruct,
     reconstruction_strips,
     save_sheet,
@@ -200,7 +200,7 @@ class STVAEValidation:
                     groups += [inputs[:_CLIPS_SHOWN], targets[:_CLIPS_SHOWN]]
                 for name, clips in (("inputs", inputs), ("targets", targets)):
                     rebuilt = reconstruct(st_vae, clips)
-                    scores[name] += map(psnr_db, rebuilt, clips)
+                    scores[name] += map(clip_psnr_db, rebuilt, clips)
             for name, values in scores.items():
                 numbers[f"validation/psnr_db/{kind}_{name}"] = float(np.mean(values))
         save_sheet(

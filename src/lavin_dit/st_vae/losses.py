@@ -16,8 +16,6 @@ MAX_ADAPTIVE_WEIGHT = 1e4
 """Where the adaptive weight is cut off, as in the VQGAN's training."""
 
 _EPS = 1e-4
-_LEAST_ERROR = 1e-12
-_PIXEL_RANGE = 2.0
 
 
 def squared_error(
@@ -40,14 +38,6 @@ def absolute_error(
         ValueError: If the shapes differ.
     """
     return _difference(reconstruction, target).abs().mean(dim=1)
-
-
-def psnr_db(error: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
-    """Peak signal-to-noise ratio that belongs to a squared error of pixels in [-1, 1], in dB.
-
-    No error at all counts as 126 dB, so that means stay finite.
-    """
-    return 10 * torch.log10(_PIXEL_RANGE**2 / error.clamp_min(_LEAST_ERROR))
 
 
 def kl_per_value(

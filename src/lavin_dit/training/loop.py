@@ -22,12 +22,14 @@ from lavin_dit.training.batches import Batches, TrainingBatch
 from lavin_dit.training.checkpoints import CheckpointFolder, RunProgress
 from lavin_dit.training.config import LoopConfig, OptimizerConfig, ScheduleConfig
 from lavin_dit.training.ema import WeightAverage
+from lavin_dit.training.logged_values import LoggedValues
 from lavin_dit.training.objective import Losses, Objective
 from lavin_dit.training.optimizer import (
     clip_gradients,
     make_optimizer,
     set_learning_rate,
 )
+from lavin_dit.training.pace import Pace
 from lavin_dit.training.processes import (
     Processes,
     gather_gradients,
@@ -36,14 +38,10 @@ from lavin_dit.training.processes import (
 from lavin_dit.training.progress_line import progress_line
 from lavin_dit.training.run_folder import CHECKPOINTS, RunLog
 from lavin_dit.training.schedule import learning_rate_share
-from lavin_dit.training.stopping import StopRequest, parse_duration, stopped_by_signals
+from lavin_dit.training.stopping import StopRequest, stopped_by_signals
 from lavin_dit.training.throughput import Meter, peak_flops
 
 _log = logging.getLogger(__name__)
-_UNMEASURED_SHARE, _UNMEASURED_S = 0.1, 60.0
-"""What the end of a run is taken to need of its budget until it was measured: a share, at most so
-many seconds."""
-_RESERVE = 1.25
 ENDS = ("steps", "budget")
 """Why a run is over; any other reason is a signal, after which it is whole and not over."""
 
@@ -78,8 +76,8 @@ class Training:
         validate: Done every ``validate_every`` steps and at the end.
         on_line: Shown to the user: a line of progress.
         step: Optimizer steps taken.
-        elapsed_s: Seconds that earlier sessions of the run took.
         num_skipped: Steps whose loss or gradient was not finite.
+        pace: The run's clock.
     """
 
     objective: Objective
@@ -94,12 +92,9 @@ class Training:
     validate: Hook | None = None
     on_line: Callable[[str], object] | None = None
     step: int = 0
-    elapsed_s: float = 0.0
     num_skipped: int = 0
+    pace: Pace = field(init=False)
     _skipped_in_a_row: int = 0
-    _clock_s: float = field(default_factory=perf_counter)
-    _save_s: float = 0.0
-    _validation_s: float = 0.0
     _saved_step: int | None = None
     _next_batches: dict[str, Any] = field(default_factory=dict[str, Any])
     _optimizer: AdamW = field(init=False)
@@ -108,6 +103,7 @@ class Training:
 
     def __post_init__(self) -> None:
         """Make optimizer and average; nothing is written yet."""
+        self.pace = Pace(config=self.config)
         self._optimizer = make_optimizer(self.objective.parameter_groups(), self.optimizer_config)
         self._average = WeightAverage(self.objective.trained, decay=self.config.ema_decay)
         self._checkpoints = CheckpointFolder(
@@ -138,7 +134,7 @@ class Training:
         if path is None:
             return False
         progress = self._checkpoints.load(path, self._module(), self._optimizer, self._average)
-        self.step, self.elapsed_s = progress.step, progress.elapsed_s
+        self.step, self.pace.elapsed_s = progress.step, progress.elapsed_s
         self._saved_step = progress.step
         self.num_skipped = progress.num_skipped
         self.batches.load_state_dict(progress.batches)
@@ -176,7 +172,7 @@ class Training:
 
     def _run(self, log: RunLog | None, request: StopRequest) -> str:
         """Steps, one after another."""
-        self._clock_s = perf_counter()
+        self.pace.begin()
         dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float32
         peak = peak_flops(self.processes.device, dtype=dtype) if self.flops_of else 0.0
         meter = Meter(peak=peak * self.processes.world_size)
@@ -187,7 +183,7 @@ class Training:
             began = perf_counter()
             batch = next(batches)
             waited_s = perf_counter() - began
-            metrics = self._step_on(batch, log)
+            logged = self._step_on(batch, log)
             self._next_batches = self.batches.state_dict()
             meter.add(
                 samples=len(batch) * self.processes.world_size,
@@ -198,34 +194,35 @@ class Training:
             self.step += 1
             reason = self._reason_to_stop(request)
             if self.step % self.config.log_every == 0 or reason is not None:
-                self._tell(log, metrics, meter)
+                self._tell(log, logged, meter)
             self._now_and_then(log, meter, reason=reason)
         return reason
 
-    def _step_on(self, batch: TrainingBatch, log: RunLog | None) -> dict[str, Tensor]:
+    def _step_on(self, batch: TrainingBatch, log: RunLog | None) -> LoggedValues:
         """One optimizer step, unless something is not finite."""
         groups = self.objective.parameter_groups()
         logged = self._gradients(batch)
         norms = clip_gradients(groups, max_norm=self.optimizer_config.clip_norm)
-        logged |= {f"gradient_norm/{name}": norm for name, norm in norms.items()}
-        finite = all(math.isfinite(float(value)) for value in (logged["total"], *norms.values()))
+        logged.add({f"gradient_norm/{name}": norm for name, norm in norms.items()}, share=1.0)
+        total = logged.own()["total"]
+        finite = all(math.isfinite(float(value)) for value in (total, *norms.values()))
         if self.processes.any(not finite):
-            self._skip(batch, logged, log)
+            self._skip(batch, logged.own(), log)
         else:
             self._skipped_in_a_row = 0
-            share = learning_rate_share(self.schedule, step=self.step, progress=self._progress())
+            progress = self.pace.progress(self.step)
+            share = learning_rate_share(self.schedule, step=self.step, progress=progress)
             set_learning_rate(self._optimizer, share * self.optimizer_config.lr)
             self._optimizer.step()
             self._average.update(self.objective.trained)
         self._optimizer.zero_grad(set_to_none=True)
         return logged
 
-    def _gradients(self, batch: TrainingBatch) -> dict[str, Tensor]:
+    def _gradients(self, batch: TrainingBatch) -> LoggedValues:
         """Gradients of a batch, added up over its micro batches; returns what is logged."""
         size = self.config.micro_batch_size or len(batch)
         starts = range(0, len(batch), size)
-        sums: dict[str, Tensor] = {}
-        shares: dict[str, float] = {}
+        logged = LoggedValues()
         for start in starts:
             stop = min(start + size, len(batch))
             share = (stop - start) / len(batch)
@@ -234,12 +231,7 @@ class Training:
             with self._autocast():
                 losses = self.call(part, self.step)
             (losses.total * share).backward()
-            for name, value in {"total": losses.total.detach(), **losses.logged}.items():
-                sums.setdefault(name, torch.zeros_like(value)).add_(value, alpha=share)
-                shares[name] = shares.get(name, 0.0) + share
-        # A task that is not in every micro batch has a mean over those that it is in.
-        logged = {name: value / shares[name] for name, value in sums.items()}
-        logged["total"] = self.processes.mean(logged["total"])
+            logged.add({"total": losses.total.detach(), **losses.logged}, share=share)
         return logged
 
     def _skip(self, batch: TrainingBatch, logged: Mapping[str, Tensor], log: RunLog | None) -> None:
@@ -280,7 +272,7 @@ class Training:
                 numbers = self.validate(self.step)
                 let_go_of_whole_weights(module)
             module.train()
-            self._validation_s = max(self._validation_s, perf_counter() - began)
+            self.pace.validation_s = max(self.pace.validation_s, perf_counter() - began)
             if log is not None and numbers:
                 log.metrics(self.step, numbers)
             meter.skip()
@@ -292,24 +284,24 @@ class Training:
         began = perf_counter()
         progress = RunProgress(
             step=self.step,
-            elapsed_s=self.spent_s(),
+            elapsed_s=self.pace.spent_s(),
             batches=self._next_batches,
             num_skipped=self.num_skipped,
         )
         self._checkpoints.save(self._module(), self._optimizer, self._average, progress)
         self._saved_step = self.step
-        self._save_s = max(self._save_s, perf_counter() - began)
+        self.pace.save_s = max(self.pace.save_s, perf_counter() - began)
 
-    def _tell(self, log: RunLog | None, metrics: Mapping[str, Tensor], meter: Meter) -> None:
+    def _tell(self, log: RunLog | None, logged: LoggedValues, meter: Meter) -> None:
         """Write a line of metrics and show one of progress."""
         rates = meter.read()
+        values = logged.joined(self.processes)
         if log is None:
             return
-        values = {name: float(value) for name, value in metrics.items()}
         values |= {"lr": float(self._optimizer.param_groups[0]["lr"]), **rates}
         log.metrics(self.step, values)
         if self.on_line is not None:
-            left_s = self.remaining_s(values["step_time_s"])
+            left_s = self.pace.remaining_s(self.step, step_time_s=values["step_time_s"])
             self.on_line(
                 progress_line(
                     values, step=self.step, num_steps=self.config.num_steps, left_s=left_s
@@ -325,34 +317,8 @@ class Training:
             return "steps"
         if self.config.budget is None:
             return None
-        budget_s = parse_duration(self.config.budget)
-        spent = self.spent_s() + self._reserve_s(budget_s) >= budget_s
+        spent = self.pace.is_budget_spent(validates=self.validate is not None)
         return "budget" if self.processes.any(spent) else None
-
-    def _reserve_s(self, budget_s: float) -> float:
-        """What the end of a run takes of its budget: a validation and a checkpoint."""
-        unmeasured = min(_UNMEASURED_SHARE * budget_s, _UNMEASURED_S)
-        if not self._save_s or (self.validate is not None and not self._validation_s):
-            return max(unmeasured, _RESERVE * (self._save_s + self._validation_s))
-        return _RESERVE * (self._save_s + self._validation_s)
-
-    def _progress(self) -> float:
-        """Share of the run that is over."""
-        share = self.step / self.config.num_steps
-        if self.config.budget is None:
-            return share
-        return max(share, self.spent_s() / parse_duration(self.config.budget))
-
-    def spent_s(self) -> float:
-        """Seconds that the run has taken, over all its sessions."""
-        return self.elapsed_s + perf_counter() - self._clock_s
-
-    def remaining_s(self, step_time_s: float) -> float:
-        """Seconds until the run is over, as far as can be told."""
-        left = (self.config.num_steps - self.step) * step_time_s
-        if self.config.budget is None:
-            return left
-        return max(0.0, min(left, parse_duration(self.config.budget) - self.spent_s()))
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.config.precision == "bfloat16":

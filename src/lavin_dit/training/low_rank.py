@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lavin_dit.extras import how_to_install
 from lavin_dit.jdit.low_rank import LowRankFactors
 from lavin_dit.jdit.model import JDiT
 from lavin_dit.training.config import JDiTLossConfig
@@ -127,9 +128,7 @@ def _inject(jdit: JDiT, rank: int) -> None:
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
-        raise ImportError(
-            "training an adapter needs peft: pip install 'lavin-dit[train]'"
-        ) from error
+        raise ImportError(f"training an adapter needs peft: {how_to_install('train')}") from error
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=adapted_layers(jdit))
     with torch.random.fork_rng(devices=[]):  # peft draws from the global generator
         inject_adapter_in_model(config, jdit, adapter_name=_ADAPTER)

@@ -9,16 +9,18 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from lavin_dit.pipeline.devices import resolve_device
 from lavin_dit.training.config import Precision, Strategy
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +42,6 @@ class Processes:
         """Whether this process writes files and talks."""
         return self.rank == 0
 
-    def mean(self, value: Tensor) -> Tensor:
-        """Mean over processes of a number."""
-        if self.world_size == 1:
-            return value
-        total = value.detach().clone().float()
-        dist.all_reduce(total)
-        return total / self.world_size
-
     def any(self, flag: bool) -> bool:  # noqa: FBT001 - a truth value is what it is about
         """Whether a flag is set in any process; all call it together."""
         if self.world_size == 1:
@@ -55,6 +49,14 @@ class Processes:
         value = torch.tensor(int(flag), device=self.device)
         dist.all_reduce(value, op=dist.ReduceOp.MAX)
         return bool(value.item())
+
+    def gather(self, value: _T) -> list[_T]:
+        """What each process has, in the order of their numbers; all call it together."""
+        if self.world_size == 1:
+            return [value]
+        gathered: list[_T] = [value] * self.world_size
+        dist.all_gather_object(gathered, value)
+        return gathered
 
     def barrier(self) -> None:
         """Wait for the others."""

@@ -22,14 +22,16 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from lavin_dit.pipeline.atomic import written_atomically
+from lavin_dit.weights.files import read_json
 
 RUN_FILE, METRICS_FILE, EVENTS_FILE = "run.json", "metrics.jsonl", "events.jsonl"
 CHECKPOINTS, SHEETS, EXPORT, TENSORBOARD = "checkpoints", "sheets", "export", "tensorboard"
+_SESSION_KEYS = {"recipe", "device", "world_size", "versions", "commit"}
 _PACKAGES = ("lavin-dit", "torch", "numpy", "safetensors", "numba", "mujoco", "peft")
 
 
@@ -70,11 +72,24 @@ def record_session(folder: Path, session: Mapping[str, Any]) -> None:
 
 
 def read_sessions(folder: Path) -> list[dict[str, Any]]:
-    """Sessions of a run so far; none if it has not begun."""
+    """Sessions of a run so far; none if it has not begun.
+
+    Raises:
+        ValueError: If the file is damaged; the message names it.
+    """
     path = folder / RUN_FILE
     if not path.is_file():
         return []
-    return json.loads(path.read_text(encoding="utf-8"))["sessions"]
+    sessions = read_json(path).get("sessions")
+    whole = isinstance(sessions, list) and all(
+        isinstance(session, dict) and session.keys() >= _SESSION_KEYS for session in sessions
+    )
+    if not sessions or not whole:
+        raise ValueError(
+            f"{path} is damaged: it must hold a list of sessions, each with "
+            f"{', '.join(sorted(_SESSION_KEYS))}"
+        )
+    return cast("list[dict[str, Any]]", sessions)
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -82,23 +97,26 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
     A value that was not finite is None.
     """
-    return _read_lines(folder / METRICS_FILE)
+    return _read_lines(folder / METRICS_FILE, key="step")
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:
     """What was out of the ordinary in a run, in order."""
-    return _read_lines(folder / EVENTS_FILE)
+    return _read_lines(folder / EVENTS_FILE, key="event")
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
+def _read_lines(path: Path, *, key: str) -> list[dict[str, Any]]:
+    """The lines of a file that are whole: objects with the key that all of them have."""
     if not path.is_file():
         return []
     lines: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            lines.append(json.loads(line))
+            line = json.loads(text)
         except ValueError:
             continue
+        if isinstance(line, dict) and key in line:
+            lines.append(cast("dict[str, Any]", line))
     return lines
 
 

@@ -7,6 +7,7 @@ detached reconstructions, so that neither leaves a gradient at the other player.
 
 from typing import NamedTuple
 
+import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -21,11 +22,13 @@ from lavin_dit.st_vae.losses import (
     adversarial_loss,
     hinge_loss,
     kl_per_value,
-    psnr_db,
     squared_error,
 )
 from lavin_dit.training.config import STVAELossConfig
 from lavin_dit.training.objective import Losses
+from lavin_dit.vision.psnr import MAX_PSNR_DB
+
+_PIXEL_RANGE = 2.0
 
 
 class STVAEBatch(NamedTuple):
@@ -130,7 +133,7 @@ class STVAEObjective(nn.Module):
             logged.update(game)
             weighted = game["adversarial_weight"] * game["adversarial"]
             total = total + weighted + self._begun(step) * game["discriminator"]
-        logged["psnr_db"] = psnr_db(error).mean()
+        logged["psnr_db"] = _psnr_db(error).mean()
         return Losses(total=total, logged={name: value.detach() for name, value in logged.items()})
 
     def _play(
@@ -170,6 +173,11 @@ def _judge_detached(discriminator: PatchDiscriminator, clip: Tensor) -> Tensor:
     """Logits whose gradient reaches the clip, but not the discriminator."""
     weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
     return functional_call(discriminator, weights, (clip,))
+
+
+def _psnr_db(error: Tensor) -> Tensor:
+    """`psnr_db` of squared errors of pixels in [-1, 1], where they are and without waiting."""
+    return -10 * torch.log10((error / _PIXEL_RANGE**2).clamp_min(10 ** (-MAX_PSNR_DB / 10)))
 
 
 def _mean_distance(network: PerceptualNetwork, first: Tensor, second: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from lavin_dit.training.batches import TrainingBatch, clips_of, encode_pixels, p
 from lavin_dit.training.jdit_objective import interleaved
 from lavin_dit.training.objective import Losses, Objective
 from lavin_dit.vision.contact_sheet import Cell, Strip, draw_sheet
+from lavin_dit.vision.psnr import psnr_db
 
 _SHEET_SEED = 0
 _PAIRS_SHOWN = 3
@@ -84,10 +85,9 @@ def reconstruct(
     return decode_to_bytes(st_vae, st_vae.normalize(st_vae.encode(pixels).mode()))
 
 
-def psnr_db(found: UInt8[np.ndarray, "..."], expected: UInt8[np.ndarray, "..."]) -> float:
-    """Peak signal-to-noise ratio of 8-bit clips in dB; 100 where they are equal."""
-    error = float(np.mean((found.astype(np.float64) - expected) ** 2))
-    return 100.0 if error == 0 else 10 * float(np.log10(255**2 / error))
+def clip_psnr_db(found: UInt8[np.ndarray, "..."], expected: UInt8[np.ndarray, "..."]) -> float:
+    """Peak signal-to-noise ratio of 8-bit clips; see `psnr_db`."""
+    return psnr_db(float(np.mean(((found.astype(np.float64) - expected) / 255) ** 2)))
 
 
 def prediction_strips(
@@ -118,7 +118,7 @@ def reconstruction_strips(
     strips: list[Strip] = []
     for group in clips:
         rebuilt = reconstruct(st_vae, group)
-        for name, frames in (("clips", group), (f"{psnr_db(rebuilt, group):.1f} dB", rebuilt)):
+        for name, frames in (("clips", group), (f"{clip_psnr_db(rebuilt, group):.1f} dB", rebuilt)):
             cells = tuple(Cell(caption="", frames=clip) for clip in frames)
             strips.append(Strip(title=name, cells=cells))
     return strips

@@ -5,6 +5,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from lavin_dit.extras import how_to_install
+
 NANO = "nano"
 """Name of the pipeline that ships with the package."""
 
@@ -35,8 +37,7 @@ def locate(name: str | os.PathLike[str]) -> Path:
         raise FileNotFoundError(f"no saved pipeline at {text}")
     if find_spec("huggingface_hub") is None:
         raise FileNotFoundError(
-            f"no folder {text}; to fetch it from the Hugging Face hub: "
-            "pip install 'lavin-dit[hub]' (in a checkout: -e '.[hub]')"
+            f"no folder {text}; to fetch it from the Hugging Face hub: {how_to_install('hub')}"
         )
     hub = import_module("huggingface_hub")
     try:

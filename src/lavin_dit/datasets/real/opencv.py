@@ -3,6 +3,8 @@
 from functools import cache
 from types import ModuleType
 
+from lavin_dit.extras import how_to_install
+
 
 @cache
 def cv2() -> ModuleType:
@@ -15,7 +17,6 @@ def cv2() -> ModuleType:
         import cv2 as module
     except ImportError as error:
         raise ImportError(
-            "this needs OpenCV, which is not installed: pip install 'lavin-dit[data]' "
-            "(in a checkout: -e '.[data]')"
+            f"this needs OpenCV, which is not installed: {how_to_install('data')}"
         ) from error
     return module

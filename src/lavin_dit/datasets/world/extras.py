@@ -3,6 +3,8 @@
 import importlib
 from types import ModuleType
 
+from lavin_dit.extras import how_to_install
+
 
 def import_extra(module: str, *, purpose: str) -> ModuleType:
     """Import a module that may not be installed.
@@ -20,8 +22,6 @@ def import_extra(module: str, *, purpose: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        message = (
-            f"{purpose} needs {error.name}, which is not installed: pip install 'lavin-dit[data]' "
-            "(in a checkout: -e '.[data]')"
-        )
-        raise ImportError(message) from error
+        raise ImportError(
+            f"{purpose} needs {error.name}, which is not installed: {how_to_install('data')}"
+        ) from error

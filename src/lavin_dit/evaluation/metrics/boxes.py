@@ -9,6 +9,7 @@ from jaxtyping import Float, Float64, Int
 
 from lavin_dit.evaluation.metrics.masks import best_matches
 from lavin_dit.evaluation.metrics.state import Quotients, quotient, sample_means
+from lavin_dit.extras import how_to_install
 
 Kind: TypeAlias = Literal["bbox", "keypoints"]
 """What COCO's evaluation compares."""
@@ -174,7 +175,7 @@ def _coco_stats(kind: Kind, pictures: Sequence[Found]) -> Mapping[str, float]:
         from faster_coco_eval import COCO, COCOeval_faster
     except ImportError as error:
         raise ImportError(
-            "average precision needs faster-coco-eval: pip install 'lavin-dit[eval]'"
+            f"average precision needs faster-coco-eval: {how_to_install('eval')}"
         ) from error
     truth: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []

@@ -6,9 +6,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from lavin_dit.evaluation.metrics.state import Quotients, sample_means
-
-MAX_PSNR_DB = 100.0
-"""PSNR of pictures that are equal, so that means stay finite; 8 bits never come near otherwise."""
+from lavin_dit.vision.psnr import psnr_db
 
 _IMAGENET_STD = np.array([0.229, 0.224, 0.225])
 _SSIM_SIGMA_PX, _SSIM_RADIUS_PX = 1.5, 5  # a window of 11 x 11, as its authors chose
@@ -42,18 +40,6 @@ def picture_likeness(
         psnr_db=psnr_db(mse),
         ssim=float(np.mean([ssim(*frames) for frames in zip(one, other, strict=True)])),
     )
-
-
-def psnr_db(mse: float) -> float:
-    """Peak signal-to-noise ratio of levels from 0 to 1.
-
-    Args:
-        mse: Mean squared error.
-
-    Returns:
-        Decibels, at most 100.
-    """
-    return MAX_PSNR_DB if mse <= 10 ** (-MAX_PSNR_DB / 10) else -10 * math.log10(mse)
 
 
 def ssim(one: Float64[np.ndarray, "h w c"], other: Float64[np.ndarray, "h w c"]) -> float:

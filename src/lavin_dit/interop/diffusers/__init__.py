@@ -7,12 +7,13 @@
 
 from importlib.util import find_spec
 
+from lavin_dit.extras import how_to_install
+
 _NEEDED = ("diffusers", "accelerate", "peft")
 
 if _missing := [name for name in _NEEDED if find_spec(name) is None]:
     raise ModuleNotFoundError(
-        f"lavin_dit.interop.diffusers needs {', '.join(_missing)}: "
-        "pip install 'lavin-dit[diffusers]' (in a checkout: -e '.[diffusers]')",
+        f"lavin_dit.interop.diffusers needs {', '.join(_missing)}: {how_to_install('diffusers')}",
         name=_missing[0],
     )
 

@@ -25,7 +25,7 @@ from lavin_dit.interop.diffusers.schedulers import SchedulerSolver
 from lavin_dit.pipeline.clips import Source
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.fitting import Fit
-from lavin_dit.pipeline.pipeline import Context
+from lavin_dit.pipeline.task_contexts import Context
 
 StepEndCallback = Callable[["LavinDiTDiffusionPipeline", int, float, dict[str, Any]], Any]
 """Called with the pipeline, the step's number from 0, the timestep reached (0 to 1) and

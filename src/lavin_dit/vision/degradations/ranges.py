@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from lavin_dit.extras import how_to_install
+
 Number = int | float
 Range = tuple[Number, Number]
 
@@ -35,7 +37,6 @@ def load_opencv() -> Any:  # noqa: ANN401  # OpenCV ships partial types
         import cv2
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "this needs OpenCV, which is not installed: pip install 'lavin-dit[data]' "
-            "(in a checkout: -e '.[data]')"
+            f"this needs OpenCV, which is not installed: {how_to_install('data')}"
         ) from error
     return cv2
