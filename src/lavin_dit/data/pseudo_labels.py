@@ -2,14 +2,15 @@
 
 A labeller takes a clip and gives one annotation. Those of depth, normals and foreground are made
 of any function from a frame to numbers per pixel: a network in an ONNX file, or whatever a user
-has, such as Depth Anything V2 or StableNormal run by their own code on local weights.
+has, such as Depth Anything V2 or StableNormal run by their own code on local weights. Those of
+boxes and poses are in ``detections.py``.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import ClassVar, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -38,6 +39,11 @@ class NoLabelError(ValueError):
 @runtime_checkable
 class Labeller(Protocol[LabelType_co]):
     """Makes one kind of annotation."""
+
+    @property
+    def kind(self) -> type[LabelType_co]:
+        """The kind."""
+        ...
 
     @property
     def name(self) -> str:
@@ -101,6 +107,7 @@ class CannyEdges:
     low: float = 80.0
     high: float = 200.0
     blur_px: float = 1.0
+    kind: ClassVar[type[Edges]] = Edges
 
     def __post_init__(self) -> None:
         """Refuse thresholds that are the wrong way round."""
@@ -147,6 +154,7 @@ class DepthLabels:
     name: str
     function: PixelFunction
     quantity: Literal["disparity", "metres"] = "disparity"
+    kind: ClassVar[type[Depth]] = Depth
 
     def label(self, clip: Rgb) -> Depth:
         """Estimate depth.
@@ -190,6 +198,7 @@ class NormalLabels:
     name: str
     function: PixelFunction
     signs: tuple[int, int, int] = (1, 1, 1)
+    kind: ClassVar[type[Normals]] = Normals
 
     def __post_init__(self) -> None:
         """Refuse what is not a sign."""
@@ -232,6 +241,7 @@ class ForegroundLabels:
     function: PixelFunction
     threshold: float = 0.5
     max_unsure: float = 1.0
+    kind: ClassVar[type[Mask]] = Mask
 
     def label(self, clip: Rgb) -> Mask:
         """Separate foreground from background.
