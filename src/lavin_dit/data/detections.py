@@ -206,3 +206,31 @@ def iou(
     both = np.prod(np.maximum(high - low, 0), axis=-1)
     areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1) for boxes in (first, second)]
     return both / np.maximum(areas[0][:, None] + areas[1][None] - both, np.float32(1e-9))
+
+
+def best_boxes(
+    corners: Float32[np.ndarray, "n 4"],
+    classes: Int32[np.ndarray, " n"],
+    scores: Float32[np.ndarray, " n"],
+    *,
+    max_overlap: float,
+) -> Sequence[int]:
+    """Which boxes stay when each thing is to have one only.
+
+    Args:
+        corners: Left, top, right and bottom.
+        classes: Class of each; boxes of different classes do not meet.
+        scores: Higher is better.
+        max_overlap: Intersection over union above which two boxes are of one thing.
+
+    Returns:
+        Their places, the highest scores first.
+    """
+    order = np.argsort(-scores, kind="stable")
+    same = classes[order][:, None] == classes[order][None]
+    rivals = (iou(corners[order], corners[order]) > max_overlap) & same
+    kept: list[int] = []
+    for place in range(len(order)):
+        if not rivals[place, kept].any():
+            kept.append(place)
+    return order[kept].tolist()

