@@ -38,7 +38,7 @@ class NanoDet:
 
     path: Path
     side_px: int = 416
-    min_score: float = 0.4
+    min_score: float = 0.5
     max_overlap: float = 0.6
 
     @cached_property

