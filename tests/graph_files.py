@@ -23,7 +23,7 @@ def node(name, operation, *inputs, **attributes):
     return {"name": name, "op": operation, "input": list(inputs), "attr": attributes}
 
 
-def write_graph(path, nodes, *, weights=None, outputs, takes="DT_FLOAT", halves=()):
+def write_graph(path, nodes, *, weights=None, outputs, takes="DT_FLOAT", shape=None, halves=()):
     """Write a network whose input is ``x``.
 
     ``halves`` are weights that are stored with 16 bits.
@@ -31,21 +31,22 @@ def write_graph(path, nodes, *, weights=None, outputs, takes="DT_FLOAT", halves=
     weights = {name: np.asarray(value) for name, value in (weights or {}).items()}
     entries, content = [], b""
     for name, value in weights.items():
-        entry = {"name": name, "shape": list(value.shape), "dtype": str(value.dtype)}
+        stored = {"name": name, "shape": list(value.shape), "dtype": str(value.dtype)}
         if name in halves:
-            entry["quantization"] = {"dtype": "float16", "original_dtype": "float32"}
+            stored["quantization"] = {"dtype": "float16", "original_dtype": "float32"}
         content += (value.astype(np.float16) if name in halves else value).tobytes()
-        entries.append(entry)
+        entries.append(stored)
     constants = [
         node(name, "Const", dtype={"type": _TYPES[str(value.dtype)]})
         for name, value in weights.items()
     ]
+    entry = {"dtype": {"type": takes}}
+    if shape is not None:
+        entry["shape"] = {"shape": {"dim": [{"size": str(side)} for side in shape]}}
     graph = {
         "format": "graph-model",
         "signature": {"outputs": {name: {"name": f"{name}:0"} for name in outputs}},
-        "modelTopology": {
-            "node": [node("x", "Placeholder", dtype={"type": takes}), *nodes, *constants]
-        },
+        "modelTopology": {"node": [node("x", "Placeholder", **entry), *nodes, *constants]},
         "weightsManifest": [{"paths": [path.with_suffix(".bin").name], "weights": entries}],
     }
     path.with_suffix(".bin").write_bytes(content)

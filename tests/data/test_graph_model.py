@@ -187,6 +187,17 @@ def test_a_file_is_opened_by_its_ending(tmp_path):
     assert [(port.name, port.type) for port in session.get_inputs()] == [("x", "tensor(float)")]
 
 
+def test_an_entry_of_another_shape_is_refused(tmp_path):
+    step = node("y", "Abs", "x")
+    shape = (1, -1, -1, 3)
+    (output,) = compute(tmp_path, [step], shape=shape)
+    np.testing.assert_array_equal(output, np.abs(PICTURE))
+    with pytest.raises(ValueError, match=r"takes shape \(1, -1, -1, 3\) \(-1: any\), got \(1, 3, "):
+        compute(tmp_path, [step], entry=PICTURE.transpose(0, 3, 1, 2).copy(), shape=shape)
+    with pytest.raises(ValueError, match=r"got \(7, 10, 3\)"):
+        compute(tmp_path, [step], entry=PICTURE[0], shape=shape)
+
+
 def test_what_is_no_such_network_is_refused(tmp_path):
     path = tmp_path / "n.json"
     path.write_text("{}")

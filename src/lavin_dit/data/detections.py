@@ -6,7 +6,7 @@ keeps its place in an annotation through a clip.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
@@ -52,7 +52,11 @@ class BoxLabels:
     name: str
     function: BoxFunction
     class_names: Mapping[int, str]
-    kind: ClassVar[type[Boxes]] = Boxes
+
+    @property
+    def kind(self) -> type[Boxes]:
+        """What it makes."""
+        return Boxes
 
     def label(self, clip: Rgb) -> Boxes:
         """Detect things.
@@ -102,12 +106,16 @@ class PoseLabels:
     function: PoseFunction
     min_joint_score: float = 0.3
     min_joints: int = 3
-    kind: ClassVar[type[Keypoints]] = Keypoints
 
     def __post_init__(self) -> None:
         """Refuse people without joints."""
         if not 1 <= self.min_joints <= NUM_JOINTS:
             raise ValueError(f"min_joints is 1 to {NUM_JOINTS}, got {self.min_joints}")
+
+    @property
+    def kind(self) -> type[Keypoints]:
+        """What it makes."""
+        return Keypoints
 
     def label(self, clip: Rgb) -> Keypoints:
         """Find people.

@@ -31,10 +31,24 @@ class GraphInput:
     Attributes:
         name: Its name.
         type: What it holds: ``tensor(int32)`` or ``tensor(float)``.
+        shape: Lengths of its axes, -1 for any; None if any shape will do.
     """
 
     name: str
     type: str
+    shape: tuple[int, ...] | None
+
+    def check(self, array: np.ndarray) -> None:
+        """Refuse an array of another shape.
+
+        Raises:
+            ValueError: If it is.
+        """
+        if self.shape is None:
+            return
+        same = [wanted in (-1, side) for wanted, side in zip(self.shape, array.shape, strict=False)]
+        if array.ndim != len(self.shape) or not all(same):
+            raise ValueError(f"the network takes shape {self.shape} (-1: any), got {array.shape}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +90,11 @@ class GraphModel:
         if unknown:
             raise ValueError(f"{path} has operations that are not known: {sorted(unknown)}")
         self._inputs = [
-            GraphInput(name=entry["name"], type=_INPUT_TYPES[entry["attr"]["dtype"]["type"]])
+            GraphInput(
+                name=entry["name"],
+                type=_INPUT_TYPES[entry["attr"]["dtype"]["type"]],
+                shape=_shape(entry["attr"]),
+            )
             for entry in entries
             if entry["op"] == _INPUT
         ]
@@ -104,7 +122,12 @@ class GraphModel:
 
         Returns:
             The outputs.
+
+        Raises:
+            ValueError: If an array has another shape than the network takes.
         """
+        for port in self._inputs:
+            port.check(inputs[port.name])
         values: dict[str, Tensor | Sequence[Tensor]] = dict(self._constants)
         values |= {name: torch.from_numpy(array) for name, array in inputs.items()}
         with torch.inference_mode():
@@ -158,6 +181,13 @@ def _attribute(value: Mapping[str, Any]) -> object:
             return base64.b64decode(content).decode()
         case _:
             return content
+
+
+def _shape(attributes: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """The shape that an input says it has."""
+    if "shape" not in attributes:
+        return None
+    return tuple(int(axis["size"]) for axis in attributes["shape"]["shape"]["dim"])
 
 
 def _weights(group: Mapping[str, Any], path: Path) -> dict[str, Tensor]:

@@ -211,10 +211,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "Sigmoid": _of_values(torch.sigmoid),
     "Size": lambda inputs, _: torch.tensor(inputs[0].numel(), dtype=_INTEGERS),
     "SparseToDense": _sparse_to_dense,
-    "Split": lambda inputs, attributes: inputs[1].chunk(
-        cast("int", attributes["num_split"]), int(inputs[0])
+    "Split": lambda inputs, attributes: torch.chunk(
+        inputs[1], cast("int", attributes["num_split"]), int(inputs[0])
     ),
-    "SplitV": lambda inputs, _: inputs[0].split(_numbers(inputs[1]), int(inputs[2])),
+    "SplitV": lambda inputs, _: torch.split(inputs[0], _numbers(inputs[1]), int(inputs[2])),
     "SquaredDifference": lambda inputs, _: (inputs[0] - inputs[1]) ** 2,
     "Squeeze": _squeeze,
     "StridedSlice": _strided_slice,

@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -107,12 +107,16 @@ class CannyEdges:
     low: float = 80.0
     high: float = 200.0
     blur_px: float = 1.0
-    kind: ClassVar[type[Edges]] = Edges
 
     def __post_init__(self) -> None:
         """Refuse thresholds that are the wrong way round."""
         if not 0 < self.low <= self.high or self.blur_px < 0:
             raise ValueError(f"0 < low <= high and blur_px >= 0 are needed, got {self}")
+
+    @property
+    def kind(self) -> type[Edges]:
+        """What it makes."""
+        return Edges
 
     @property
     def name(self) -> str:
@@ -154,7 +158,11 @@ class DepthLabels:
     name: str
     function: PixelFunction
     quantity: Literal["disparity", "metres"] = "disparity"
-    kind: ClassVar[type[Depth]] = Depth
+
+    @property
+    def kind(self) -> type[Depth]:
+        """What it makes."""
+        return Depth
 
     def label(self, clip: Rgb) -> Depth:
         """Estimate depth.
@@ -198,12 +206,16 @@ class NormalLabels:
     name: str
     function: PixelFunction
     signs: tuple[int, int, int] = (1, 1, 1)
-    kind: ClassVar[type[Normals]] = Normals
 
     def __post_init__(self) -> None:
         """Refuse what is not a sign."""
         if any(sign not in (-1, 1) for sign in self.signs):
             raise ValueError(f"signs are 1 or -1, got {self.signs}")
+
+    @property
+    def kind(self) -> type[Normals]:
+        """What it makes."""
+        return Normals
 
     def label(self, clip: Rgb) -> Normals:
         """Estimate normals.
@@ -241,7 +253,11 @@ class ForegroundLabels:
     function: PixelFunction
     threshold: float = 0.5
     max_unsure: float = 1.0
-    kind: ClassVar[type[Mask]] = Mask
+
+    @property
+    def kind(self) -> type[Mask]:
+        """What it makes."""
+        return Mask
 
     def label(self, clip: Rgb) -> Mask:
         """Separate foreground from background.
