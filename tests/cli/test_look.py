@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from graph_files import write_answer
 from lavin_dit.cli.main import main
+from lavin_dit.data.shard_source import ShardSource
 from lavin_dit.pipeline.clips import Clip, load_clip, save_clip
+from lavin_dit.vision.codecs.boxes import Boxes
 from lavin_dit.vision.task import discover_tasks
 from pictures import picture
 
@@ -163,6 +166,8 @@ def test_clips_as_pictures_and_as_a_film(
         (["world", "--indices", "-1"], "there is no sample -1 in world"),
         (["world", "--seed", "-1"], "seed must not be negative, got -1"),
         (["world", "-o", "sheet.gif"], "ends in .png or .jpg, or in .mp4"),
+        (["world", "--labels", "pose=gone.json"], "gone.json does not exist; docs/data.md says"),
+        (["world", "--labels", "colour"], "labels are edges, boxes=FILE"),
     ],
 )
 def test_what_cannot_be_looked_at_is_answered_in_one_line(
@@ -203,6 +208,58 @@ def test_shards_hold_what_the_source_holds(
     assert json.loads((shards / "shards.json").read_text())
 
 
+@pytest.fixture
+def detectors(tmp_path: Path) -> Path:
+    """Networks with the outputs of MoveNet and NanoDet: one finds one person, the other one car."""
+    folder = tmp_path / "detectors"
+    folder.mkdir()
+    people = np.zeros((1, 6, 56))
+    joints = np.stack([np.linspace(0.2, 0.9, 17), np.linspace(0.3, 0.7, 17), np.ones(17)], axis=1)
+    people[0, 0] = [*joints.reshape(-1), 0.2, 0.3, 0.9, 0.7, 0.8]
+    write_answer(folder / "pose.json", people=people)
+    scores, edges = np.zeros((1, 169, 80)), np.zeros((1, 169, 44))
+    scores[0, 6 * 13 + 6, 2] = 0.9  # the cell in the middle
+    edges[0, :, 3::11] = 99  # three cells to each side
+    write_answer(folder / "boxes.json", takes="DT_FLOAT", scores=scores, edges=edges)
+    return folder
+
+
+def test_pseudo_labels_are_looked_at_and_written(
+    voc: Path, detectors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pose = ("--labels", f"pose={detectors / 'pose.json'}")
+    sheet = ("-o", tmp_path / "look.png", "--task", "pose_estimation")
+    assert run("look", "pascal5i", voc, *pose, *sheet) == 0
+    assert "pascal5i + MoveNet MultiPose (pose.json) (val): 3 samples" in capsys.readouterr().out
+    shards = tmp_path / "shards"
+    words = ("prepare", "pascal5i", voc, *pose, "-o", shards, "--kinds", "keypoints")
+    assert run(*words) == 0
+    assert run("look", "shards", shards, *sheet) == 0
+    assert run("look", "shards", shards, *pose, *sheet[:2]) == 2
+    assert "has Keypoints already" in error_line(capsys)
+    assert run("tasks", "pose_estimation", "--source", "pascal5i", voc, *pose, *sheet[:2]) == 0
+
+
+def test_boxes_of_pseudo_labels_have_their_classes_named(
+    ucf: Path, detectors: Path, tmp_path: Path
+) -> None:
+    boxes = ("--labels", f"boxes={detectors / 'boxes.json'}")
+    sheet = ("-o", tmp_path / "look.png")
+    shards = tmp_path / "shards"
+    assert run("look", "ucf101", ucf, *boxes, *sheet, "--num-frames", 5) == 0
+    assert run("prepare", "ucf101", ucf, *boxes, "-o", shards, "--num-frames", 1) == 0
+    source = ShardSource(shards)
+    assert source.class_names[3] == "car"
+    found = source[0][Boxes]
+    assert found.classes.tolist() == [3]
+    width = 6 * 64 / 13  # three cells to each side, of 13 that span the frame's longer side
+    np.testing.assert_allclose(
+        found.corners_px[0, 0], [32 - width / 2, 24 - width / 2, 32 + width / 2, 24 + width / 2],
+        atol=0.01,
+    )  # fmt: skip
+    assert run("look", "shards", shards, *sheet, "--task", "object_detection") == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -216,6 +273,9 @@ def test_shards_hold_what_the_source_holds(
         (["pascal5i", "voc", "--samples-per-shard", "0"], "samples_per_shard must be at least 1"),
         (["clips", "--min-side", "9"], "clips have no such setting"),
         (["cutouts", "--max-side", "9"], "cutouts are kept at their size"),
+        (["detectors", "--min-side", "9"], "are for pictures, not for detectors"),
+        (["perceptual", "--packages", "a"], "are for pictures, not for the perceptual network"),
+        (["photos", "--labels", "edges"], "fetching photos takes no settings of shards"),
     ],
 )
 def test_bad_settings_of_prepare(

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lavin_dit.data import onnx_network
+from lavin_dit.data import onnx_network, sessions
 from lavin_dit.data.networks import depth_anything_v2, focus_foreground, isnet_foreground
 from lavin_dit.data.pseudo_labels import (
     CannyEdges,
@@ -175,7 +175,7 @@ def test_missing_files_and_packages_are_explained(tmp_path, clip, monkeypatch):
             raise ImportError(name)
         return importlib.import_module(name)
 
-    monkeypatch.setattr(onnx_network, "import_module", missing_module)
+    monkeypatch.setattr(sessions, "import_module", missing_module)
     with pytest.raises(ImportError, match=r"pip install 'lavin-dit\[labels\]'"):
         depth_anything_v2(tmp_path / "there.onnx").label(clip)
 

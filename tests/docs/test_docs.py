@@ -31,6 +31,7 @@ DECISION = re.compile(r"\bdecisions? (\d{4})\b")
 # Modules that a page shows its reader how to write.
 TAUGHT = {
     "docs/add_a_source.md": "portraits",
+    "docs/data.md": "my_labels",
     "docs/add_a_task.md": "jpeg_removal",
     "docs/training.md": "mixtures",
 }

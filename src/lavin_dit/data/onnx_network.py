@@ -1,87 +1,19 @@
-"""Running a picture network from an ONNX file that lies on this machine.
-
-Nothing is ever downloaded here: the path is the user's, and what the file was trained on and under
-which licence it is are the user's to know.
-"""
+"""Running a network that gives a number or more for each pixel of a picture."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from lavin_dit.extras import how_to_install
+from lavin_dit.data.sessions import Session, open_session
 from lavin_dit.vision.geometry import Size, resize_linear
 
 Numbers = tuple[float, float, float]
 IMAGENET_MEAN: Numbers = (123.675, 116.28, 103.53)
 IMAGENET_STD: Numbers = (58.395, 57.12, 57.375)
-
-
-@runtime_checkable
-class Port(Protocol):
-    """An input or output of a network."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def type(self) -> str:
-        """What it holds, such as ``tensor(float)``."""
-        ...
-
-
-@runtime_checkable
-class Session(Protocol):
-    """What is used of an onnxruntime session."""
-
-    def get_inputs(self) -> list[Port]:
-        """The inputs."""
-        ...
-
-    def run(self, names: list[str] | None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """Compute the outputs."""
-        ...
-
-
-def open_session(path: Path, *, threads: int = 0) -> Session:
-    """Open an ONNX file on the processor.
-
-    Args:
-        path: The file.
-        threads: Threads to compute with; as many as there are cores for 0.
-
-    Returns:
-        The session.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ImportError: If onnxruntime is not installed.
-        ValueError: If the file is not an ONNX network that onnxruntime can run.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} does not exist; weights of label networks are not fetched, but given as a "
-            "local file (docs/data.md)"
-        )
-    try:
-        runtime = import_module("onnxruntime")
-    except ImportError as error:
-        raise ImportError(f"label networks need onnxruntime: {how_to_install('labels')}") from error
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    try:
-        return runtime.InferenceSession(
-            str(path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:
-        # onnxruntime raises exceptions of its own, which derive from Exception alone.
-        raise ValueError(f"{path} is not an ONNX network that can be run: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

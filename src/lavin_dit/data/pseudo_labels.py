@@ -2,7 +2,8 @@
 
 A labeller takes a clip and gives one annotation. Those of depth, normals and foreground are made
 of any function from a frame to numbers per pixel: a network in an ONNX file, or whatever a user
-has, such as Depth Anything V2 or StableNormal run by their own code on local weights.
+has, such as Depth Anything V2 or StableNormal run by their own code on local weights. Those of
+boxes and poses are in ``detections.py``.
 """
 
 import logging
@@ -38,6 +39,11 @@ class NoLabelError(ValueError):
 @runtime_checkable
 class Labeller(Protocol[LabelType_co]):
     """Makes one kind of annotation."""
+
+    @property
+    def kind(self) -> type[LabelType_co]:
+        """The kind."""
+        ...
 
     @property
     def name(self) -> str:
@@ -108,6 +114,11 @@ class CannyEdges:
             raise ValueError(f"0 < low <= high and blur_px >= 0 are needed, got {self}")
 
     @property
+    def kind(self) -> type[Edges]:
+        """What it makes."""
+        return Edges
+
+    @property
     def name(self) -> str:
         """The detector and its settings."""
         return f"canny({self.low:g}, {self.high:g}, blur {self.blur_px:g} px)"
@@ -147,6 +158,11 @@ class DepthLabels:
     name: str
     function: PixelFunction
     quantity: Literal["disparity", "metres"] = "disparity"
+
+    @property
+    def kind(self) -> type[Depth]:
+        """What it makes."""
+        return Depth
 
     def label(self, clip: Rgb) -> Depth:
         """Estimate depth.
@@ -196,6 +212,11 @@ class NormalLabels:
         if any(sign not in (-1, 1) for sign in self.signs):
             raise ValueError(f"signs are 1 or -1, got {self.signs}")
 
+    @property
+    def kind(self) -> type[Normals]:
+        """What it makes."""
+        return Normals
+
     def label(self, clip: Rgb) -> Normals:
         """Estimate normals.
 
@@ -232,6 +253,11 @@ class ForegroundLabels:
     function: PixelFunction
     threshold: float = 0.5
     max_unsure: float = 1.0
+
+    @property
+    def kind(self) -> type[Mask]:
+        """What it makes."""
+        return Mask
 
     def label(self, clip: Rgb) -> Mask:
         """Separate foreground from background.

@@ -30,12 +30,15 @@ class SourceChoice:
         root: Its folder, or the address of shards; None for a source that has none.
         split: Which part of it; the source's own default if None.
         settings: Further settings of its constructor, as ``key=value``.
+        labels: Pseudo labels to add, such as ``pose=movenet-multipose.json``; see
+            :func:`~lavin_dit.data.labelled_source.labeller_from_words`.
     """
 
     name: str
     root: Path | str | None
     split: str | None
     settings: Sequence[str] = ()
+    labels: Sequence[str] = ()
 
     @staticmethod
     def parse(text: str) -> "SourceChoice":
@@ -43,7 +46,8 @@ class SourceChoice:
 
         Args:
             text: Folder and settings may be missing; such as
-                ``world?size=96x96&length=5000`` or ``coco=/data/coco?split=train``.
+                ``world?size=96x96&length=5000``, ``coco=/data/coco?split=train`` or
+                ``photos=real/photos?labels=edges``.
 
         Raises:
             ValueError: If a setting is not written key=value.
@@ -52,11 +56,13 @@ class SourceChoice:
         name, _, folder = place.partition("=")
         settings = [setting for setting in query.split("&") if setting]
         splits = [setting for setting in settings if setting.startswith("split=")]
+        labels = [setting for setting in settings if setting.startswith("labels=")]
         return SourceChoice(
             name=name,
             root=_place(folder) if folder else None,
             split=splits[-1].partition("=")[2] if splits else None,
-            settings=tuple(setting for setting in settings if setting not in splits),
+            settings=tuple(s for s in settings if s not in splits and s not in labels),
+            labels=tuple(words.removeprefix("labels=") for words in labels),
         )
 
     def open(
@@ -76,6 +82,18 @@ class SourceChoice:
             LayoutError: If files are missing in its folder.
             ImportError: If it needs a package that is not installed.
         """
+        if not self.labels:
+            return self._open(num_frames=num_frames, kinds=kinds)
+        from lavin_dit.data.labelled_source import LabelledSource, labeller_from_words
+
+        labellers = [labeller_from_words(words) for words in self.labels]
+        made = [labeller.kind for labeller in labellers]
+        if kinds is not None:
+            kinds = [kind for kind in kinds if kind not in made]
+        return LabelledSource(self._open(num_frames=num_frames, kinds=kinds), labellers)
+
+    def _open(self, *, num_frames: int | None, kinds: Sequence[type[object]] | None) -> "Source":
+        """The source as it is without pseudo labels."""
         construct = self._constructor()
         accepted = inspect.signature(construct).parameters
         settings = self._settings(accepted) | self._split_setting(accepted)

@@ -37,10 +37,10 @@ from lavin_dit.training.loop import Training
 from lavin_dit.training.processes import Processes, spread
 from lavin_dit.training.run_folder import EXPORT, SHEETS
 from lavin_dit.training.validation import (
+    clip_psnr_db,
     decode_to_bytes,
     mean_losses,
     prediction_strips,
-    psnr_db,
     save_sheet,
 )
 from lavin_dit.weights.checkpoint import ST_VAE_FOLDER
@@ -162,7 +162,7 @@ def _fit_codebooks(
         config.num_levels,
         config.num_codes,
         len(latents),
-        psnr_db(after, before),
+        clip_psnr_db(after, before),
     )
 
 
