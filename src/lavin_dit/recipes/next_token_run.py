@@ -228,6 +228,6 @@ class NextTokenValidation:
         reached = np.stack(predictor.reconstruct(list(batch.target)))
         save_sheet(self.folder / SHEETS / name, prediction_strips(batch, predicted))
         return {
-            f"validation/psnr_db/{kind}": psnr_db(predicted, batch.target),
-            f"validation/psnr_db_of_tokens/{kind}": psnr_db(reached, batch.target),
+            f"validation/psnr_db/{kind}": clip_psnr_db(predicted, batch.target),
+            f"validation/psnr_db_of_tokens/{kind}": clip_psnr_db(reached, batch.target),
         }
