@@ -153,7 +153,8 @@ class JDiTBlock(nn.Module):
         mlp = self.cond_mlp if name == "cond" else self.x_mlp
         fed = mlp(modulate(rms_norm(hidden), scales.mlp_scale))
         hidden = hidden + self._gated(fed, scales.mlp_gate, branch_scale, first_branch + 1)
-        return stream._replace(hidden=hidden)
+        # Spelled out: torch 2.11 compiles `_replace` of a tuple to one that lacks its other fields.
+        return TokenStream(hidden, stream.time_vector, stream.table)
 
     def _gated(
         self,

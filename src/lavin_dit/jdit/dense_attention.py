@@ -1,11 +1,12 @@
-"""Dense supervision's attention in one masked kernel, for compiled training on a GPU.
+"""Dense supervision's attention in one masked kernel, for training on a GPU.
 
 `JDiTBlock` else cuts attention clip by clip, which needs no mask and wastes nothing, but on a GPU
 costs two dozen small kernels a block, and as many graph nodes when blocks are compiled. One kernel
 over both streams, which skips the squares of the mask that are empty, does the same.
 """
 
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
 import torch
@@ -100,6 +101,11 @@ def _sight(
     return _Sight(limit, owner)
 
 
+@cache
+def _compiled_flex_attention() -> Callable[..., object]:
+    return torch.compile(flex_attention, dynamic=False)
+
+
 def dense_attention(
     queries: Float[Tensor, "b n heads head_dim"], context: KeyValue, mask: BlockMask
 ) -> Float[Tensor, "b n heads head_dim"]:
@@ -110,7 +116,10 @@ def dense_attention(
         context: Of the condition and the targets.
         mask: The one of `DenseMasks` that has a row for each query.
     """
-    out = flex_attention(
+    # By itself it would hold every score; inside a compiled block it is compiled with the block.
+    alone = queries.is_cuda and not torch.compiler.is_compiling()
+    attend = _compiled_flex_attention() if alone else flex_attention
+    out = attend(
         queries.transpose(1, 2),
         context.keys.transpose(1, 2),
         context.values.transpose(1, 2),

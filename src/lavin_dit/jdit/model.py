@@ -54,7 +54,7 @@ class JDiT(nn.Module):
         gradient_checkpointing: Recompute each block in the backward pass instead of storing its
             activations.
         masked_supervision: In training, compute attention of `supervise` in one masked kernel a
-            block, which is faster where blocks are compiled for a GPU.
+            block, for a GPU.
 
     Source:
         Paper section 3.1.2; details that it leaves open follow the released code.
@@ -363,7 +363,7 @@ class JDiT(nn.Module):
     def _stream(
         self, embedder: nn.Module, latent: Tensor, first_frame: int, time_vector: Tensor
     ) -> TokenStream:
-        frames = range(first_frame, first_frame + latent.shape[2])
+        frames = [range(first_frame, first_frame + latent.shape[2])]
         patches = patchify(latent, patch_size=self.config.patch_size).to(self.prompt_embed.dtype)
         return TokenStream(embedder(patches), time_vector, self._table(frames, latent))
 
@@ -374,14 +374,14 @@ class JDiT(nn.Module):
         patches = patchify(noisy_targets.flatten(0, 1), patch_size=self.config.patch_size)
         hidden = self.x_embedder(patches.to(self.prompt_embed.dtype))  # (b * g, n, d)
         num_frames = noisy_targets.shape[3]
-        frames = [first + frame for first in first_frames for frame in range(num_frames)]
+        frames = [range(first, first + num_frames) for first in first_frames]
         return TokenStream(
             hidden.unflatten(0, noisy_targets.shape[:2]).flatten(1, 2),
             time_vectors,
             self._table(frames, noisy_targets),
         )
 
-    def _table(self, frames: Sequence[int], latent: Tensor) -> RotaryTable:
+    def _table(self, frames: Sequence[range], latent: Tensor) -> RotaryTable:
         size = self.config.patch_size
         return rotary_table(
             frames=frames,

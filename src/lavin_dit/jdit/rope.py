@@ -25,7 +25,7 @@ class RotaryTable(NamedTuple):
 
 def rotary_table(
     *,
-    frames: Sequence[int],
+    frames: Sequence[range],
     rows: int,
     cols: int,
     axes_dim: tuple[int, int, int],
@@ -34,7 +34,7 @@ def rotary_table(
     """Compute the rotation of every token of latent frames.
 
     Args:
-        frames: Each frame's index in the joint list of frames: context pairs first, then the query,
+        frames: Runs of indices in the joint list of frames: context pairs first, then the query,
             targets last.
         rows: Patch rows of a frame.
         cols: Patch columns of a frame.
@@ -44,8 +44,10 @@ def rotary_table(
     Source:
         Paper section A.1; coordinates start at 0 and are not scaled, as in the release.
     """
+    # Made where they are wanted: a copy from the CPU can't be part of a CUDA graph.
+    runs = [torch.arange(run.start, run.stop, device=device) for run in frames]
     positions = torch.meshgrid(
-        torch.tensor(list(frames), device=device, dtype=torch.float32),
+        torch.cat(runs).float(),
         torch.arange(rows, device=device, dtype=torch.float32),
         torch.arange(cols, device=device, dtype=torch.float32),
         indexing="ij",

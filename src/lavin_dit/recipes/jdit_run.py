@@ -75,6 +75,7 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
         )
     jdit = starting_jdit(recipe, device=processes.device)
     jdit.gradient_checkpointing = recipe.gradient_checkpointing
+    jdit.masked_supervision = processes.device.type == "cuda"
     sharded = processes.world_size > 1 and recipe.strategy != "ddp"
     objective = JDiTObjective(
         jdit, recipe.loss, lockstep=sharded and recipe.draws.condition_dropping > 0
@@ -82,7 +83,6 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
     if recipe.compile:
         # Where no episode loses its pairs, batches have few shapes: graphs of their own are faster.
         compile_blocks(jdit, dynamic=None if recipe.draws.condition_dropping else False)
-        jdit.masked_supervision = processes.device.type == "cuda"
     share = Share(
         seed=recipe.seed,
         rank=processes.rank,
