@@ -126,6 +126,7 @@ def measure(
         optimizer_config=recipe.optimizer,
         schedule=recipe.schedule,
         folder=folder / f"{precision}-{context}-{supervision}",
+        cells_per_token=JDIT_PRESETS[arguments.preset].patch_size ** 2,
         flops_of=partial(flops_of, arguments, context, supervision == "dense"),
         on_line=lambda _line: marks.append(_now()),
     )
@@ -152,11 +153,12 @@ def measure(
 
 def flops_of(arguments: Namespace, context: str, dense: bool, batch: TrainingBatch) -> float:  # noqa: FBT001
     """Operations of forward and backward for a batch."""
-    _, clip_tokens = batch.clip_tokens
+    _, cells = batch.clip_cells
+    config = JDIT_PRESETS[arguments.preset]
     forward = supervised_flops(
-        replace(JDIT_PRESETS[arguments.preset], context_attention=context),
+        replace(config, context_attention=context),
         num_pairs=arguments.pairs + 1,
-        clip_tokens=clip_tokens,
+        clip_tokens=cells // config.patch_size**2,
         dense=dense,
     )
     return 3.0 * len(batch) * forward

@@ -138,7 +138,7 @@ class NumberBatch:
         return [f"episode {slot} of step {self.step}" for slot in self._slots()]
 
     @property
-    def clip_tokens(self):
+    def clip_cells(self):
         return 2 * self.owner.num_pairs, 4
 
 

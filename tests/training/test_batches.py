@@ -102,12 +102,12 @@ def test_a_saved_state_goes_on_with_the_next_batch(make):
     assert_same(found.part(0, 4), expected.part(0, 4), atol=0.0, rtol=0.0)
 
 
-def test_tokens_are_counted(make):
+def test_cells_are_counted(make):
     (batch,) = take(make(), 1)
-    clips, tokens = batch.clip_tokens
+    clips, cells = batch.clip_cells
     latent = batch.part(0, 1)
     assert clips == 2 * latent.inputs.shape[1]
-    assert tokens == 2 * 3  # 32x48 px in patches of 16
+    assert cells == 4 * 6  # 32x48 px in cells of 8
 
 
 def test_modes_do_not_depend_on_chance():
@@ -190,7 +190,7 @@ def test_clips_of_episodes_are_single_clips():
     assert torch.equal(part.clips, whole.clips[5:9])
     assert torch.equal(part.noise, whole.noise[5:9])
     assert whole.clips.abs().max() <= 1.0
-    assert batch.clip_tokens == (1, 24)
+    assert batch.clip_cells == (1, 24)
     halves = [
         take(
             ClipBatches(

@@ -138,7 +138,7 @@ class TestEpisodes:
         assert after.step == 1
         assert after.describe() == next(walk).describe()
         assert after.describe()[0].startswith("letters: query ")
-        assert after.clip_tokens[1] == 2
+        assert after.clip_cells[1] == 8
         with pytest.raises(ValueError, match="saved with seed 0"):
             episodes(TRAINED, seed=1).load_state_dict(state)
 

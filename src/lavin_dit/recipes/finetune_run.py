@@ -142,6 +142,7 @@ def finetune_training(recipe: FinetuneRecipe, *, folder: Path, processes: Proces
         optimizer_config=recipe.optimizer,
         schedule=recipe.schedule,
         folder=folder,
+        cells_per_token=objective.jdit.config.patch_size**2,
         validate=validation,
         on_line=tqdm.write,
     )

@@ -106,6 +106,7 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
         optimizer_config=recipe.optimizer,
         schedule=recipe.schedule,
         folder=folder,
+        cells_per_token=recipe.model.patch_size**2,
         flops_of=partial(_flops, recipe),
         validate=JDiTValidation(
             recipe=recipe,
@@ -253,11 +254,11 @@ def _flops(recipe: JDiTRecipe, batch: TrainingBatch) -> float:
 
     Clips of a batch are equally long, so tokens over clips give a clip's tokens.
     """
-    num_clips, clip_tokens = batch.clip_tokens
+    num_clips, cells = batch.clip_cells
     flops = supervised_flops(
         recipe.model,
         num_pairs=num_clips // 2,
-        clip_tokens=clip_tokens,
+        clip_tokens=cells // recipe.model.patch_size**2,
         dense=recipe.loss.supervision == "dense",
     )
     return 3.0 * len(batch) * flops

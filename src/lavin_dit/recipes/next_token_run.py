@@ -52,7 +52,6 @@ _log = logging.getLogger(__name__)
 _VALIDATION_BATCHES = 4
 _VALIDATION_BATCH_SIZE = 16
 _SHEET_ROWS = 12
-_CELLS_PER_PATCH = 4  # latent positions for one token of a J-DiT
 _PICTURES_JUDGED = 64
 
 
@@ -168,8 +167,8 @@ def _fit_codebooks(
 
 def _flops(recipe: NextTokenRecipe, batch: TrainingBatch) -> float:
     """Operations of forward and backward for a batch, from its tokens alone."""
-    num_clips, patches = batch.clip_tokens
-    tokens = patches * _CELLS_PER_PATCH * recipe.model.num_levels
+    num_clips, cells = batch.clip_cells
+    tokens = cells * recipe.model.num_levels
     learned = num_clips * tokens
     if recipe.supervision == "targets":
         learned = max(1, num_clips // 2 - 1) * tokens

@@ -31,7 +31,6 @@ from lavin_dit.weights.defaults import Posterior
 from lavin_dit.weights.fingerprint import fingerprint
 
 _FRAMES_AT_ONCE = {"cpu": 64, "cuda": 1024}
-_TOKEN_PX = 16  # side of what a token of a J-DiT stands for, in pixels
 
 
 @runtime_checkable
@@ -56,8 +55,8 @@ class TrainingBatch(Protocol):
         ...
 
     @property
-    def clip_tokens(self) -> tuple[int, int]:
-        """Clips of a sample, and tokens of each: patches of a J-DiT, latent positions else."""
+    def clip_cells(self) -> tuple[int, int]:
+        """Clips of a sample, and latent cells of each."""
         ...
 
 
@@ -214,10 +213,10 @@ class _EpisodesOfPixels:
         return describe_episodes(self.batch)
 
     @property
-    def clip_tokens(self) -> tuple[int, int]:
+    def clip_cells(self) -> tuple[int, int]:
         _, pairs, frames, height, width, _ = self.batch.context_targets.shape
         groups = 1 + (frames - 1) // STVAE.TEMPORAL_COMPRESSION
-        return 2 * (pairs + 1), groups * (height // _TOKEN_PX) * (width // _TOKEN_PX)
+        return 2 * (pairs + 1), groups * height * width // STVAE.SPATIAL_COMPRESSION**2
 
     def part(self, start: int, stop: int) -> LatentEpisodes:
         if self.whole is None:

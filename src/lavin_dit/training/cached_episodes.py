@@ -191,12 +191,12 @@ class CachedEpisodes:
             lines.append(f"{entry.task} from {entry.source}: cached episode {episode}")
         return lines
 
-    def clip_tokens(self, step: int) -> tuple[int, int]:
-        """Clips of each episode of a step, and tokens of each target."""
+    def clip_cells(self, step: int) -> tuple[int, int]:
+        """Clips of each episode of a step, and latent cells of each target."""
         place, _ = self.place(step, 0)
         height, width = self._storage.picture_size(place)
         frames = self._entries[place].shape[1]
-        return 2 * (self.num_pairs(step) + 1), frames * (height // 2) * (width // 2)
+        return 2 * (self.num_pairs(step) + 1), frames * height * width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,8 +219,8 @@ class _CachedBatch:
         return self.owner.names(self.step)
 
     @property
-    def clip_tokens(self) -> tuple[int, int]:
-        return self.owner.clip_tokens(self.step)
+    def clip_cells(self) -> tuple[int, int]:
+        return self.owner.clip_cells(self.step)
 
 
 def _read_entry(stored: Mapping[str, Any]) -> CachedEntry:

@@ -45,7 +45,7 @@ class _Clips:
         return describe_episodes(self.batch)
 
     @property
-    def clip_tokens(self) -> tuple[int, int]:
+    def clip_cells(self) -> tuple[int, int]:
         _, frames, height, width, _ = self.clips.shape
         groups = 1 + (frames - 1) // STVAE.TEMPORAL_COMPRESSION
         return 1, groups * height * width // STVAE.SPATIAL_COMPRESSION**2

@@ -72,6 +72,7 @@ class Training:
         optimizer_config: See `OptimizerConfig`.
         schedule: See `ScheduleConfig`.
         folder: The run's folder.
+        cells_per_token: Latent cells that the network takes as one token.
         flops_of: Operations of forward and backward for a batch of this process; no MFU if None.
         validate: Done every ``validate_every`` steps and at the end.
         on_line: Shown to the user: a line of progress.
@@ -88,6 +89,7 @@ class Training:
     optimizer_config: OptimizerConfig
     schedule: ScheduleConfig
     folder: Path
+    cells_per_token: int = 1
     flops_of: Callable[[TrainingBatch], float] | None = None
     validate: Hook | None = None
     on_line: Callable[[str], object] | None = None
@@ -187,7 +189,7 @@ class Training:
             self._next_batches = self.batches.state_dict()
             meter.add(
                 samples=len(batch) * self.processes.world_size,
-                tokens=len(batch) * math.prod(batch.clip_tokens) * self.processes.world_size,
+                tokens=len(batch) * self._tokens_of(batch) * self.processes.world_size,
                 flops=self.flops_of(batch) * self.processes.world_size if self.flops_of else 0.0,
                 waited_s=waited_s,
             )
@@ -197,6 +199,10 @@ class Training:
                 self._tell(log, logged, meter)
             self._now_and_then(log, meter, reason=reason)
         return reason
+
+    def _tokens_of(self, batch: TrainingBatch) -> int:
+        """Tokens of one of a batch's samples."""
+        return math.prod(batch.clip_cells) // self.cells_per_token
 
     def _step_on(self, batch: TrainingBatch, log: RunLog | None) -> LoggedValues:
         """One optimizer step, unless something is not finite."""

@@ -14,7 +14,6 @@ from lavin_dit.training.draws import draw_episode
 from lavin_dit.training.jdit_objective import LatentEpisodes
 from lavin_dit.training.pair_latents import PairLatents
 
-_PATCH = 2  # latent cells along the side of a token
 _QUERIES, _NUM_PAIRS, _MEMBERS = range(3)
 
 
@@ -176,11 +175,10 @@ class PairEpisodes:
             lines.append(f"{self._task}: query {query}, context {', '.join(context)}")
         return lines
 
-    def clip_tokens(self, step: int) -> tuple[int, int]:
-        """Clips of each episode of a step, and tokens of each target."""
+    def clip_cells(self, step: int) -> tuple[int, int]:
+        """Clips of each episode of a step, and latent cells of each target."""
         frames, height, width = self._latents.targets.shape[3:]
-        tokens = frames * (height // _PATCH) * (width // _PATCH)
-        return 2 * len(self.members(step, 0)), tokens
+        return 2 * len(self.members(step, 0)), frames * height * width
 
     def _slot(self, place: int) -> int:
         return self._share.rank * self.share_size + place
@@ -203,5 +201,5 @@ class _PairBatch:
         return self.owner.names(self.step)
 
     @property
-    def clip_tokens(self) -> tuple[int, int]:
-        return self.owner.clip_tokens(self.step)
+    def clip_cells(self) -> tuple[int, int]:
+        return self.owner.clip_cells(self.step)
