@@ -221,7 +221,7 @@ class _EpisodesOfPixels:
     def part(self, start: int, stop: int) -> LatentEpisodes:
         if self.whole is None:
             return self.owner.encode(self.batch, range(start, stop))
-        return LatentEpisodes(*(field[start:stop] for field in self.whole))
+        return self.whole.slice_episodes(start, stop)
 
 
 class EncodedEpisodes:

@@ -213,7 +213,7 @@ class _CachedBatch:
     def part(self, start: int, stop: int) -> LatentEpisodes:
         if self.ahead is None:
             return self.owner.read(self.step, range(start, stop))
-        return LatentEpisodes(*(field[start:stop] for field in self.ahead.result()))
+        return self.ahead.result().slice_episodes(start, stop)
 
     def describe(self) -> list[str]:
         return self.owner.names(self.step)

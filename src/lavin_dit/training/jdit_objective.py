@@ -39,6 +39,18 @@ class LatentEpisodes(NamedTuple):
     generators: tuple[torch.Generator, ...]
     """Source of drop path's randomness, for each episode."""
 
+    def slice_episodes(self, start: int, stop: int) -> "LatentEpisodes":
+        """Some of the episodes."""
+        return LatentEpisodes(
+            inputs=self.inputs[start:stop],
+            targets=self.targets[start:stop],
+            noise=self.noise[start:stop],
+            timesteps=self.timesteps[start:stop],
+            dropped=self.dropped[start:stop],
+            tasks=self.tasks[start:stop],
+            generators=self.generators[start:stop],
+        )
+
 
 class JDiTObjective(nn.Module):
     """Flow matching loss of a J-DiT.
