@@ -12,8 +12,11 @@ from lavin_dit.data.shard_writer import ShardSettings
 from lavin_dit.evaluation import protocol
 from lavin_dit.pipeline.pipeline import LavinDiTPipeline
 from lavin_dit.recipes.jdit import JDIT_RECIPES
+from lavin_dit.st_vae.autoencoder import STVAE
+from lavin_dit.st_vae.config import STVAEConfig
 from lavin_dit.training.run_folder import read_metrics, read_sessions
 from lavin_dit.vision.codecs.depth import Depth
+from lavin_dit.weights.store import load_model
 from protocol_scenes import on_scenes
 from scene_source import SceneSource
 
@@ -54,6 +57,25 @@ def test_an_st_vae_is_trained_and_exported(st_vae):
     (session,) = read_sessions(st_vae)
     assert session["recipe"]["loop"]["num_steps"] == 2
     assert session["versions"]["torch"]
+
+
+def test_a_decoder_is_trained_alone(st_vae, tmp_path):
+    words = (
+        *("--data.mixture", f"{PROGRAM}:mixture", "--data.height", 32, "--data.width", 48),
+        *("--batch-size", 8, "--loop.num-steps", 2, *SMALL_ST_VAE, "--freeze-encoder", True),
+    )
+    assert train("st-vae-nano-joint", tmp_path / "none", *words) == 2
+    run = tmp_path / "run"
+    assert train("st-vae-nano-joint", run, "--weights", st_vae / "export", *words) == 0
+    before, after = (load_model(STVAE, STVAEConfig, one / "export") for one in (st_vae, run))
+    assert after.config == before.config  # statistics too
+    changed = {
+        name
+        for name, tensor in after.state_dict().items()
+        if not torch.equal(tensor, before.state_dict()[name])
+    }
+    assert "decoder.conv_out.conv.weight" in changed
+    assert not {name for name in changed if name.startswith("encoder.")}
 
 
 def test_a_jdit_is_trained_resumed_and_exported_as_a_pipeline(st_vae, tmp_path, capsys):

@@ -26,6 +26,9 @@ class STVAERecipe:
     weights: str | None
     """Folder of an ST-VAE, or of a pipeline, to start from, such as the export of the image stage;
     None for random weights. Optimizer and average begin anew."""
+    freeze_encoder: bool
+    """Train the decoder alone: latents and their statistics stay as they are in ``weights``, and so
+    do J-DiTs that learned them."""
     model: STVAEConfig
     """Architecture; mean and scale of the latents are measured at each export."""
     data: DataConfig
@@ -62,6 +65,8 @@ class STVAERecipe:
             raise ValueError(
                 f"perceptual {self.perceptual} is given, but loss.perceptual is 0: give it a weight"
             )
+        if self.freeze_encoder and self.weights is None:
+            raise ValueError("freeze_encoder is set, but there are no weights to start from")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
 
@@ -79,6 +84,7 @@ def released_recipe(*, joint: bool) -> STVAERecipe:
     like = JDIT_RECIPES["jdit-0.1b-256"]
     return STVAERecipe(
         weights=None,
+        freeze_encoder=False,
         model=replace(
             ST_VAE_PRESETS["released"],
             norm_statistics="frame",

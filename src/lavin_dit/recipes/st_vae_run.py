@@ -105,6 +105,7 @@ def st_vae_training(recipe: STVAERecipe, *, folder: Path, processes: Processes) 
             objective=objective,
             call=call,
             mixtures=validation or [mixture],
+            frozen_latents=recipe.freeze_encoder,
             folder=folder,
             processes=processes,
         ),
@@ -130,7 +131,9 @@ def starting_st_vae(recipe: STVAERecipe, *, device: torch.device) -> STVAE:
     stored = replace(st_vae.config, latent_mean=model.latent_mean, latent_scale=model.latent_scale)
     if stored != model:
         raise ValueError(f"{path} holds {st_vae.config}, but the recipe asks for {model}")
-    return st_vae.requires_grad_()
+    st_vae.requires_grad_()
+    st_vae.encoder.requires_grad_(not recipe.freeze_encoder)
+    return st_vae
 
 
 def _discriminator(recipe: STVAERecipe, device: torch.device) -> PatchDiscriminator | None:
@@ -163,6 +166,7 @@ class STVAEValidation:
     objective: STVAEObjective
     call: nn.Module
     mixtures: list[Mixture]
+    frozen_latents: bool
     folder: Path
     processes: Processes
 
@@ -206,8 +210,10 @@ class STVAEValidation:
         save_sheet(
             self.folder / SHEETS / f"step-{step:09}.png", reconstruction_strips(groups, st_vae)
         )
-        statistics = measured_statistics(st_vae, self._clips())
-        export_st_vae(self.folder / EXPORT, state=state, like=STVAE(statistics))
+        config = self.objective.st_vae.config
+        if not self.frozen_latents:
+            config = measured_statistics(st_vae, self._clips())
+        export_st_vae(self.folder / EXPORT, state=state, like=STVAE(config))
         return numbers
 
     def _clips(self) -> "Iterator[UInt8[np.ndarray, 'n t h w 3']]":

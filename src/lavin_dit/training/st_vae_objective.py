@@ -89,8 +89,8 @@ class STVAEObjective(nn.Module):
         return self.st_vae
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters of ``"st_vae"`` and, if there is one, of ``"discriminator"``."""
-        groups = {"st_vae": list(self.st_vae.parameters())}
+        """Parameters that are trained of ``"st_vae"`` and, if there is one, ``"discriminator"``."""
+        groups = {"st_vae": [p for p in self.st_vae.parameters() if p.requires_grad]}
         if self.discriminator is not None:
             groups["discriminator"] = list(self.discriminator.parameters())
         return groups
