@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lavin_dit.evaluation.evaluate import Run
+from lavin_dit.training.run_folder import EXPORT
 from studies import flags, open_run, study
 
 
@@ -17,10 +18,16 @@ def main() -> None:
     for model in arguments.models:
         run, predictor = open_run(arguments, model)
         millions = sum(p.numel() for p in predictor.pipeline.jdit.parameters()) / 1e6
-        named = replace(run, output=run.output / Path(model).name)
-        runs[f"{millions:.1f} M ({Path(model).name})"] = (millions, named)
+        name = name_of(Path(model))
+        named = replace(run, output=run.output / name)
+        runs[f"{millions:.1f} M ({name})"] = (millions, named)
     label = "millions of parameters"
     study("scale", arguments, {"models": runs}, x_label=label, logarithmic=True)
+
+
+def name_of(model: Path) -> str:
+    """What a model is called: its folder, or its run's if it is an export."""
+    return model.parent.name if model.name == EXPORT else model.name
 
 
 if __name__ == "__main__":
