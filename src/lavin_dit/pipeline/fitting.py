@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 CANVAS_MULTIPLE = 16
-Fit = Literal["pad", "stretch"]
+Fit = Literal["pad", "stretch", "tile"]
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from lavin_dit.jdit.context_cache import ContextCache
@@ -151,16 +152,34 @@ class Networks:
         """
         latents: list[Tensor] = []
         for clip, placement, seed in zip(clips, placements, seeds, strict=True):
-            frames = pad_to_whole_groups(
-                fit_frames(clip.frames, placement), group=STVAE.TEMPORAL_COMPRESSION
-            )
-            noise = None
-            if self.posterior == "sample":
-                num_latent_frames = self.st_vae.num_latent_frames(len(frames))
-                noise = self._noise(num_latent_frames, placement.canvas, seed=seed)
-            pixels = to_network(frames, device=self.device, dtype=self.dtype)
-            latents.append(self.encode(pixels, noise=noise))
+            frames = fit_frames(clip.frames, placement)
+            noise = self.posterior_noise(len(frames), placement.canvas, seed=seed)
+            latents.append(self.encode_frames(frames, noise=noise))
         return latents
+
+    def encode_frames(
+        self, frames: UInt8[np.ndarray, "t y x 3"], *, noise: Float[Tensor, "1 c s h w"] | None
+    ) -> Float[Tensor, "1 c s h w"]:
+        """Encode frames that are on their canvas; the last one repeats to fill a group.
+
+        Args:
+            frames: As from `fit_frames`.
+            noise: As in `encode`.
+        """
+        frames = pad_to_whole_groups(frames, group=STVAE.TEMPORAL_COMPRESSION)
+        return self.encode(to_network(frames, device=self.device, dtype=self.dtype), noise=noise)
+
+    def posterior_noise(
+        self, num_frames: int, canvas: Canvas, *, seed: int
+    ) -> Float[Tensor, "1 c s y x"] | None:
+        """Draw what samples the posterior of a clip; None where its mode is taken.
+
+        Args:
+            num_frames: Pixel frames.
+            canvas: Size of the frames.
+            seed: What it is drawn from.
+        """
+        return self.noise(num_frames, canvas, seed=seed) if self.posterior == "sample" else None
 
     def extend_context(
         self,
@@ -196,30 +215,60 @@ class Networks:
             seed: What the noise is drawn from.
             on_step: Called after every step.
         """
-        num_groups = -(-(num_frames - 1) // STVAE.TEMPORAL_COMPRESSION)
-        noise = self._noise(1 + num_groups, task.canvas, seed=seed)
+        noise = self.noise(num_frames, task.canvas, seed=seed)
+        return self.sample_from(
+            noise.repeat(query_latent.shape[0], 1, 1, 1, 1),
+            task,
+            query_latent=query_latent,
+            settings=settings,
+            on_step=on_step,
+        )
+
+    def sample_from(
+        self,
+        noise: Float[Tensor, "b c s y x"],
+        task: CompiledTask,
+        *,
+        query_latent: Float[Tensor, "b c q y x"],
+        settings: SamplingSettings,
+        on_step: Callable[[], object],
+    ) -> Float[Tensor, "b c s y x"]:
+        """Sample target latents, each from a noise of its own.
+
+        Args:
+            noise: Start of the path, on the device.
+            task: The context.
+            query_latent: Normalised latents of the queries.
+            settings: How to integrate.
+            on_step: Called after every step.
+        """
         with torch.no_grad(), self._at_work(self.jdit):
             return sample_target(
                 self.jdit,
                 task.to(device=self.device, dtype=self.dtype),
                 query_latent=query_latent,
-                noise=noise.repeat(query_latent.shape[0], 1, 1, 1, 1),
+                noise=noise,
                 settings=settings,
                 on_step=on_step,
             )
 
-    def _at_work(self, network: nn.Module) -> AbstractContextManager[None]:
-        return resident(network, device=self.device, offload=self.offload)
+    def noise(self, num_frames: int, canvas: Canvas, *, seed: int) -> Float[Tensor, "1 c s y x"]:
+        """Draw the noise of a clip's latent, on the CPU: a seed means the same on every device.
 
-    def _noise(
-        self, num_latent_frames: int, canvas: Canvas, *, seed: int
-    ) -> Float[Tensor, "1 c s y x"]:
-        """Draw on the CPU, so that a seed means the same on every device."""
+        Args:
+            num_frames: Pixel frames.
+            canvas: Size of the frames.
+            seed: What it is drawn from.
+        """
+        factor = STVAE.SPATIAL_COMPRESSION
         shape = (
             1,
             self.jdit.config.latent_channels,
-            num_latent_frames,
-            canvas.height // STVAE.SPATIAL_COMPRESSION,
-            canvas.width // STVAE.SPATIAL_COMPRESSION,
+            1 - (1 - num_frames) // STVAE.TEMPORAL_COMPRESSION,
+            canvas.height // factor,
+            canvas.width // factor,
         )
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(self.device)
+
+    def _at_work(self, network: nn.Module) -> AbstractContextManager[None]:
+        return resident(network, device=self.device, offload=self.offload)

@@ -4,15 +4,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from lavin_dit.pipeline.batching import batches, progress_bar
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
-from lavin_dit.pipeline.fitting import cut_margins, from_network, place, unfit_frames
+from lavin_dit.pipeline.fitting import (
+    Canvas,
+    cut_margins,
+    fit_frames,
+    from_network,
+    place,
+    unfit_frames,
+)
 from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.pipeline.sampling import SamplingSettings
 from lavin_dit.pipeline.seeds import derived_seed
+from lavin_dit.pipeline.tiles import CELL_PX, Tile, grid_for
+
+TILE_SIDES_PER_OVERLAP = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +39,20 @@ class PredictingSettings:
     seed: int
     """What noise is drawn from; every query starts from the same."""
     batch_size: int
-    """Most queries computed together."""
+    """Most queries, or tiles of one query, computed together."""
+    tile_overlap: int | None = None
+    """Pixels that neighbouring tiles share at least; a quarter of a tile's shorter side if None.
+    Only for contexts with the fit ``tile``."""
     output_type: str
     """``pixels``, or ``latent`` to skip decoding."""
     progress: bool
     """Whether to show a bar over the sampling steps of each batch."""
+
+    def overlap_for(self, canvas: Canvas) -> int:
+        """Pixels that neighbouring tiles of a canvas' size share at least."""
+        if self.tile_overlap is None:
+            return min(canvas.height, canvas.width) // TILE_SIDES_PER_OVERLAP
+        return self.tile_overlap
 
     def __post_init__(self) -> None:
         """Check what a caller can get wrong."""
@@ -57,6 +77,10 @@ def predict_clips(
         clips: Queries, read one batch at a time.
         settings: How.
     """
+    if task.fit == "tile":
+        for clip in clips:
+            yield _predict_in_tiles(networks, task, clip, settings=settings)
+        return
     for batch in batches(clips, settings.batch_size):
         num_steps = settings.sampling.num_steps
         with progress_bar(batch, num_steps=num_steps, show=settings.progress) as bar:
@@ -99,3 +123,64 @@ def _predict_batch(
             seed=settings.seed,
             pair_names=task.pair_names,
         )
+
+
+def _predict_in_tiles(
+    networks: Networks, task: CompiledTask, clip: Clip, *, settings: PredictingSettings
+) -> Prediction:
+    """Predict the target of one query at its own size.
+
+    Noise is drawn for the whole sheet and cut like the tiles, so that neighbours start alike where
+    they overlap.
+    """
+    grid = grid_for(clip.size, canvas=task.canvas, overlap_px=settings.overlap_for(task.canvas))
+    sheet, num_frames = grid.placement.canvas, task.target_num_frames or clip.num_frames
+    frames = fit_frames(clip.frames, grid.placement)
+    noise = networks.noise(num_frames, sheet, seed=settings.seed)
+    posterior_noise = networks.posterior_noise(
+        clip.num_frames, sheet, seed=derived_seed(settings.seed, "query posterior")
+    )
+
+    def encoded(tile: Tile) -> Tensor:
+        own = None if posterior_noise is None else posterior_noise[..., tile.rows, tile.columns]
+        pixels = frames[:, tile.pixel_rows, tile.pixel_columns]
+        return networks.encode_frames(pixels, noise=own)
+
+    latents, painted = grid.blender(cell=1), grid.blender(cell=CELL_PX)
+    for tiles, on_step in _tile_batches(clip, grid.tiles, settings=settings):
+        sampled = networks.sample_from(
+            torch.cat([noise[..., tile.rows, tile.columns] for tile in tiles]),
+            task,
+            query_latent=torch.cat([encoded(tile) for tile in tiles]),
+            settings=settings.sampling,
+            on_step=on_step,
+        )
+        for latent in sampled:
+            latents.add(latent)
+            if settings.output_type == "pixels":
+                painted.add(from_network(networks.decode(latent[None])[0])[:num_frames])
+    pixels = inside = None
+    if settings.output_type == "pixels":
+        picture = painted.result()
+        pixels = unfit_frames(picture, grid.placement)
+        inside = cut_margins(picture, grid.placement)
+    return Prediction(
+        name=clip.name,
+        pixels=pixels,
+        working_pixels=inside,
+        latent=latents.result(),
+        frames_per_second=clip.frames_per_second,
+        seed=settings.seed,
+        pair_names=task.pair_names,
+    )
+
+
+def _tile_batches(
+    clip: Clip, tiles: Sequence[Tile], *, settings: PredictingSettings
+) -> Iterator[tuple[Sequence[Tile], Callable[[], object]]]:
+    """Tiles in batches, each with what moves the query's bar on by a step."""
+    size = settings.batch_size
+    num_steps = -(-len(tiles) // size) * settings.sampling.num_steps
+    with progress_bar([clip], num_steps=num_steps, show=settings.progress) as bar:
+        for first in range(0, len(tiles), size):
+            yield tiles[first : first + size], bar.update

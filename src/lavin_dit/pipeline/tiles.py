@@ -1,0 +1,181 @@
+"""Cutting a picture of any size into tiles of the model's size, and blending what comes of them.
+
+The picture lies on a *sheet*: a canvas of its own size, of the model's at least. Tiles begin where
+a latent cell begins, every 8 pixels, so that what is cut from pixels can be cut from latents, and
+so from one noise for the whole sheet. Where tiles overlap, the result passes linearly from one to
+the next; see `TilePlan.weights`.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lavin_dit.pipeline.fitting import CANVAS_MULTIPLE, Canvas, Placement, place
+from lavin_dit.st_vae.autoencoder import STVAE
+from lavin_dit.st_vae.tiling import TilePlan
+
+CELL_PX = STVAE.SPATIAL_COMPRESSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """Where a tile lies on its sheet, in latent cells."""
+
+    rows: slice
+    columns: slice
+
+    @property
+    def pixel_rows(self) -> slice:
+        """Its rows of pixels."""
+        return slice(self.rows.start * CELL_PX, self.rows.stop * CELL_PX)
+
+    @property
+    def pixel_columns(self) -> slice:
+        """Its columns of pixels."""
+        return slice(self.columns.start * CELL_PX, self.columns.stop * CELL_PX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileGrid:
+    """The tiles of one picture.
+
+    Attributes:
+        placement: Where the picture lies on the sheet.
+        rows: Where tiles lie from top to bottom, in latent cells.
+        columns: Where they lie from left to right.
+    """
+
+    placement: Placement
+    rows: TilePlan
+    columns: TilePlan
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """All tiles, row by row."""
+        return tuple(
+            Tile(
+                rows=slice(top, top + self.rows.tile), columns=slice(left, left + self.columns.tile)
+            )
+            for top, left in itertools.product(self.rows.starts, self.columns.starts)
+        )
+
+    def blender(self, *, cell: int) -> "Blender":
+        """Make what puts the tiles together.
+
+        Args:
+            cell: Positions of the result in a latent cell's height and width: 1 for latents, 8
+                for pixels.
+        """
+        return Blender(self.rows.enlarged(cell), self.columns.enlarged(cell))
+
+
+def grid_for(source_size: tuple[int, int], *, canvas: Canvas, overlap_px: int) -> TileGrid:
+    """Decide where tiles go.
+
+    A picture keeps its size, unless the canvas would hold it larger: then it is enlarged as by
+    `place`, and there is one tile.
+
+    Args:
+        source_size: Height and width of the picture.
+        canvas: Size of a tile.
+        overlap_px: Pixels that neighbours share at least; rounded up to a multiple of 8.
+
+    Raises:
+        ValueError: If the overlap is negative, or more than half of a tile's shorter side.
+    """
+    if not 0 <= overlap_px <= min(canvas.height, canvas.width) // 2:
+        raise ValueError(
+            f"tile_overlap must be from 0 to half of a tile of {canvas.height}x{canvas.width}, "
+            f"got {overlap_px}"
+        )
+    placement = _on_its_sheet(source_size, canvas)
+    sheet = placement.canvas
+    shared = -(-overlap_px // CELL_PX)
+    return TileGrid(
+        placement=placement,
+        rows=_plan(sheet.height, canvas.height, shared),
+        columns=_plan(sheet.width, canvas.width, shared),
+    )
+
+
+class Blender:
+    """Sums tiles up, each with its share."""
+
+    def __init__(self, rows: TilePlan, columns: TilePlan) -> None:
+        """Begin with nothing.
+
+        Args:
+            rows: Where tiles lie from top to bottom, in positions of the result.
+            columns: Where they lie from left to right.
+        """
+        self._plans = rows, columns
+        places = itertools.product(
+            zip(rows.starts, rows.weights(), strict=True),
+            zip(columns.starts, columns.weights(), strict=True),
+        )
+        self._waiting = iter(
+            [
+                (
+                    slice(top, top + rows.tile),
+                    slice(left, left + columns.tile),
+                    torch.outer(
+                        row_share[top : top + rows.tile], column_share[left : left + columns.tile]
+                    ).float(),
+                )
+                for (top, row_share), (left, column_share) in places
+            ]
+        )
+        self._total: Tensor | None = None
+
+    def add(self, tile: Float[Tensor, "*batch y x"]) -> None:
+        """Add the next tile.
+
+        Args:
+            tile: What was computed for it; tiles come in the order of `TileGrid.tiles`.
+        """
+        rows, columns, share = next(self._waiting)
+        values = tile.detach().cpu().float()
+        if self._total is None:
+            size = (self._plans[0].size, self._plans[1].size)
+            self._total = values.new_zeros((*values.shape[:-2], *size))
+        self._total[..., rows, columns] += values * share
+
+    def result(self) -> Float[Tensor, "*batch h w"]:
+        """What all tiles give together, on the CPU, float32."""
+        assert self._total is not None, "a grid has one tile or more"
+        assert next(self._waiting, None) is None, "every tile was added"
+        return self._total
+
+
+def _on_its_sheet(source_size: tuple[int, int], canvas: Canvas) -> Placement:
+    """Put a picture on a sheet: the canvas if that holds it, otherwise one of the picture's size."""
+    height, width = source_size
+    if height <= canvas.height and width <= canvas.width:
+        return place(source_size, canvas=canvas, fit="pad")
+    sheet = Canvas(
+        height=max(canvas.height, -(-height // CANVAS_MULTIPLE) * CANVAS_MULTIPLE),
+        width=max(canvas.width, -(-width // CANVAS_MULTIPLE) * CANVAS_MULTIPLE),
+    )
+    return Placement(
+        canvas=sheet,
+        source_height=height,
+        source_width=width,
+        top=(sheet.height - height) // 2,
+        left=(sheet.width - width) // 2,
+        height=height,
+        width=width,
+    )
+
+
+def _plan(size_px: int, tile_px: int, shared: int) -> TilePlan:
+    """Cover an axis with as few tiles of one extent as possible, in latent cells."""
+    size, tile = size_px // CELL_PX, tile_px // CELL_PX
+    if size == tile:
+        return TilePlan(size=size, tile=tile, starts=(0,))
+    count = max(2, math.ceil((size - shared) / (tile - shared)))
+    starts = tuple((size - tile) * index // (count - 1) for index in range(count))
+    return TilePlan(size=size, tile=tile, starts=starts)
