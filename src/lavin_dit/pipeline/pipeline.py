@@ -291,6 +291,7 @@ class LavinDiTPipeline:
         height: int | None = None,
         width: int | None = None,
         fit: Fit | None = None,
+        tile_overlap: int | None = None,
         num_steps: int | None = None,
         guidance_scale: float | None = None,
         solver: str | None = None,
@@ -340,6 +341,7 @@ class LavinDiTPipeline:
             batch_size=batch_size,
             output_type=output_type,
             progress=progress,
+            tile_overlap=tile_overlap,
         )
         wanted = ContextSettings(
             num_context_pairs=num_context_pairs, height=height, width=width, fit=fit, seed=seed
