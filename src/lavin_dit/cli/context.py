@@ -29,8 +29,9 @@ class Build:
     """Working height in pixels; the model's own if not given."""
     width: int | None = None
     """Working width in pixels; the model's own if not given."""
-    fit: Literal["pad", "stretch"] | None = None
-    """pad (the default) keeps the aspect of pictures, stretch fills the working size."""
+    fit: Literal["pad", "stretch", "tile"] | None = None
+    """pad (the default) keeps the aspect of pictures, stretch fills the working size, tile shows
+    the middle of each pair at its own size, for queries in tiles."""
     seed: int = 0
     """Draws the pairs."""
 

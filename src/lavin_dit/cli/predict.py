@@ -52,8 +52,12 @@ class Predict:
     """Working height in pixels; the model's own if not given."""
     width: int | None = None
     """Working width in pixels; the model's own if not given."""
-    fit: Literal["pad", "stretch"] | None = None
-    """pad (the default) keeps the aspect of pictures, stretch fills the working size."""
+    fit: Literal["pad", "stretch", "tile"] | None = None
+    """pad (the default) keeps the aspect of pictures, stretch fills the working size, tile works at
+    the pictures' own size in tiles of the working size, which restores details and finds finer
+    edges, but knows nothing of the whole."""
+    tile_overlap: int | None = None
+    """Pixels that neighbouring tiles share; a quarter of a tile if not given."""
     num_steps: int | None = None
     """Sampling steps; the model's own number if not given."""
     guidance_scale: float | None = None
@@ -63,7 +67,7 @@ class Predict:
     seed: int = 0
     """Draws the noise, and the pairs."""
     batch_size: int = 1
-    """Queries computed together."""
+    """Queries, or tiles of one query, computed together."""
     max_megapixels: float = 48.0
     """Largest picture to open."""
     _failures: list[str] = field(default_factory=list[str], init=False, repr=False)
@@ -92,6 +96,7 @@ class Predict:
             height=self.height,
             width=self.width,
             fit=self.fit,
+            tile_overlap=self.tile_overlap,
             num_steps=self.num_steps,
             guidance_scale=self.guidance_scale,
             solver=self.solver,

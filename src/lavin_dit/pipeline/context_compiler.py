@@ -9,6 +9,7 @@ from lavin_dit.pipeline.context import ContextPair
 from lavin_dit.pipeline.fitting import Canvas, Fit, canvas_for, place
 from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.seeds import derived_seed
+from lavin_dit.pipeline.tiles import middle_of
 
 
 def compile_pairs(
@@ -26,12 +27,14 @@ def compile_pairs(
         networks: What to encode and compute with.
         pairs: Examples, in order.
         canvas: Working size.
-        fit: How pictures get there.
+        fit: How pictures get there. Of pairs for ``tile``, the middle is shown at its own size: the
+            task at the scale at which tiles of queries meet it.
         seed: What posterior noise is drawn from, where it is sampled.
         onto: A task to append to; it stays as it is, and none of it is computed again.
 
     Raises:
-        ValueError: If targets are neither as long as their inputs nor all of one length.
+        ValueError: If targets are neither as long as their inputs nor all of one length, or what is
+            to be cut into tiles is not as large as its input.
     """
     target_num_frames = _target_num_frames(pairs)
     if onto is not None and target_num_frames != onto.target_num_frames:
@@ -39,8 +42,10 @@ def compile_pairs(
             f"{_describe_targets(target_num_frames)} in the new pair, but "
             f"{_describe_targets(onto.target_num_frames)} in the task"
         )
-    clips = [clip for pair in pairs for clip in (pair.input, pair.target)]
-    placements = [place(clip.size, canvas=canvas, fit=fit) for clip in clips]
+    shown = [middle_of(pair, canvas) for pair in pairs] if fit == "tile" else pairs
+    clips = [clip for pair in shown for clip in (pair.input, pair.target)]
+    way = "pad" if fit == "tile" else fit
+    placements = [place(clip.size, canvas=canvas, fit=way) for clip in clips]
     first = 0 if onto is None else len(onto.clip_frames)
     seeds = [
         derived_seed(seed, "context posterior", index=first + offset)

@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 
 CANVAS_MULTIPLE = 16
 Fit = Literal["pad", "stretch", "tile"]
+"""How pictures get to the working size: whole, with margins or distorted, or cut into tiles."""
 
 logger = logging.getLogger(__name__)
 
@@ -82,13 +83,14 @@ def place(source_size: tuple[int, int], *, canvas: Canvas, fit: Fit) -> Placemen
         source_size: Its height and width.
         canvas: The model's working size.
         fit: ``pad`` keeps the aspect, centres the picture and leaves margins; ``stretch`` fills
-            the canvas and distorts, as the authors' script does.
+            the canvas and distorts, as the authors' script does. What is cut into tiles is placed
+            by `grid_for`.
 
     Raises:
         ValueError: If ``fit`` is something else.
     """
     if fit not in ("pad", "stretch"):
-        raise ValueError(f"fit must be 'pad' or 'stretch', got {fit!r}")
+        raise ValueError(f"fit must be 'pad', 'stretch' or 'tile', got {fit!r}")
     source_height, source_width = source_size
     height, width = canvas.height, canvas.width
     if fit == "pad":

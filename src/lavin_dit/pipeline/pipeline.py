@@ -314,13 +314,18 @@ class LavinDiTPipeline:
                 first so many of the task's examples.
             height: Working height in pixels, rounded up to a multiple of 16.
             width: Working width, likewise.
-            fit: ``pad`` (the default) keeps the aspect of pictures; ``stretch`` fills the canvas.
+            fit: ``pad`` (the default) keeps the aspect of pictures; ``stretch`` fills the canvas;
+                ``tile`` works at the queries' own size, in tiles of the working size, and shows of
+                each pair its middle at its own size. It suits what can be told from a piece of a
+                picture, such as restoration and edges.
+            tile_overlap: Pixels that neighbouring tiles share at least, rounded up to a multiple of
+                8; a quarter of a tile's shorter side if None.
             num_steps: Steps of the sampling grid.
             guidance_scale: Strength of classifier-free guidance; 1 is none and costs half.
             solver: ``euler``, ``heun`` or ``adams_bashforth``.
             seed: Source of all randomness. A query's prediction depends on the query, the context
                 and the seed, not on its neighbours.
-            batch_size: Queries computed together.
+            batch_size: Queries, or tiles of one query, computed together.
             output_type: ``latent`` skips decoding.
             progress: Whether to show a bar over the sampling steps.
 

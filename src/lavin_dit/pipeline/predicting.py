@@ -76,11 +76,16 @@ def predict_clips(
         task: The context.
         clips: Queries, read one batch at a time.
         settings: How.
+
+    Raises:
+        ValueError: If an overlap is given that does not suit the tiles, or there are none.
     """
     if task.fit == "tile":
         for clip in clips:
             yield _predict_in_tiles(networks, task, clip, settings=settings)
         return
+    if settings.tile_overlap is not None:
+        raise ValueError(f"tile_overlap is for fit='tile'; this context has fit {task.fit!r}")
     for batch in batches(clips, settings.batch_size):
         num_steps = settings.sampling.num_steps
         with progress_bar(batch, num_steps=num_steps, show=settings.progress) as bar:

@@ -8,12 +8,13 @@ the next; see `TilePlan.weights`.
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lavin_dit.pipeline.context import ContextPair
 from lavin_dit.pipeline.fitting import CANVAS_MULTIPLE, Canvas, Placement, place
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.tiling import TilePlan
@@ -102,6 +103,30 @@ def grid_for(source_size: tuple[int, int], *, canvas: Canvas, overlap_px: int) -
     )
 
 
+def middle_of(pair: ContextPair, canvas: Canvas) -> ContextPair:
+    """Cut a pair to what a tile in its middle shows; the whole of it where a tile is larger.
+
+    Args:
+        pair: An example.
+        canvas: Size of a tile.
+
+    Raises:
+        ValueError: If its halves differ in size, so that there is no telling what corresponds.
+    """
+    (height, width), other = pair.input.size, pair.target.size
+    if (height, width) != other:
+        raise ValueError(
+            f"pair {pair.name}: input is {height}x{width} and target {other[0]}x{other[1]}; "
+            f"fit='tile' cuts both at the same place, so they must be of one size"
+        )
+    top, left = max(0, height - canvas.height) // 2, max(0, width - canvas.width) // 2
+    rows, columns = slice(top, top + canvas.height), slice(left, left + canvas.width)
+    halves = [
+        replace(half, frames=half.frames[:, rows, columns]) for half in (pair.input, pair.target)
+    ]
+    return replace(pair, input=halves[0], target=halves[1])
+
+
 class Blender:
     """Sums tiles up, each with its share."""
 
@@ -152,7 +177,7 @@ class Blender:
 
 
 def _on_its_sheet(source_size: tuple[int, int], canvas: Canvas) -> Placement:
-    """Put a picture on a sheet: the canvas if that holds it, otherwise one of the picture's size."""
+    """Put a picture on a sheet: the canvas if that holds it, else one of the picture's size."""
     height, width = source_size
     if height <= canvas.height and width <= canvas.width:
         return place(source_size, canvas=canvas, fit="pad")

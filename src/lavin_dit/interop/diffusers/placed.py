@@ -103,6 +103,23 @@ class PlacedNetworks(Networks):
             shape = (batch, channels, 1 + num_groups, rows, cols)
             return self._walk(velocity, shape, settings.num_steps)
 
+    def sample_from(
+        self,
+        noise: Float[Tensor, "b c s y x"],
+        task: CompiledTask,
+        *,
+        query_latent: Float[Tensor, "b c q y x"],
+        settings: SamplingSettings,
+        on_step: Callable[[], object],
+    ) -> Float[Tensor, "b c s y x"]:
+        """Refuse: the walk draws noise of its own, and tiles need that of one sheet.
+
+        Raises:
+            ValueError: Always.
+        """
+        del noise, task, query_latent, settings, on_step
+        raise ValueError("fit='tile' is not for the pipeline of diffusers: use LavinDiTPipeline")
+
 
 class PlacedPipeline(LavinDiTPipeline):
     """The core's pipeline of such networks."""
