@@ -1,0 +1,197 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lavin_dit import LavinDiTPipeline
+from lavin_dit.jdit.config import ContextAttention
+from lavin_dit.pipeline.clips import Clip
+from lavin_dit.pipeline.context import pairs_from_sources
+from lavin_dit.pipeline.fitting import Canvas, place, to_network
+from lavin_dit.pipeline.networks import Networks
+from lavin_dit.pipeline.tiles import CELL_PX, TileGrid, grid_for, middle_of
+from pictures import picture
+from random_networks import random_pipeline
+
+QUIET: dict[str, Any] = {"progress": False}
+CANVAS = Canvas(height=32, width=48)
+SIZES = pytest.mark.parametrize("size", [(33, 70), (130, 49), (64, 48), (97, 101), (20, 200)])
+
+
+def assert_near(found: torch.Tensor, expected: torch.Tensor, tolerance: float = 1e-5) -> None:
+    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
+
+
+def blended(grid: TileGrid, sheet: torch.Tensor) -> torch.Tensor:
+    """What is left of a sheet that is cut into tiles and put together."""
+    blender = grid.blender(cell=CELL_PX)
+    for tile in grid.tiles:
+        blender.add(sheet[..., tile.pixel_rows, tile.pixel_columns])
+    return blender.result()
+
+
+@SIZES
+@pytest.mark.parametrize("overlap", [0, 13])
+def test_tiles_are_of_the_canvas_size_and_their_shares_sum_to_one(
+    size: tuple[int, int], overlap: int
+) -> None:
+    grid = grid_for(size, canvas=CANVAS, overlap_px=overlap)
+    sheet = grid.placement.canvas
+    for tile in grid.tiles:
+        assert tile.pixel_rows.stop - tile.pixel_rows.start == CANVAS.height
+        assert tile.pixel_columns.stop - tile.pixel_columns.start == CANVAS.width
+    for plan in (grid.rows, grid.columns):
+        for before, after in zip(plan.starts, plan.starts[1:], strict=False):
+            assert before < after
+            assert (before + plan.tile - after) * CELL_PX >= overlap
+    ones = blended(grid, torch.ones(sheet.height, sheet.width))
+    assert_near(ones, torch.ones_like(ones), 1e-6)
+    values = torch.randn(3, sheet.height, sheet.width, generator=torch.Generator().manual_seed(0))
+    assert_near(blended(grid, values), values, 1e-5)
+
+
+def test_tiles_pass_linearly_into_one_another() -> None:
+    grid = grid_for((32, 80), canvas=CANVAS, overlap_px=16)
+    blender = grid.blender(cell=CELL_PX)
+    blender.add(torch.zeros(32, 48))
+    blender.add(torch.ones(32, 48))
+    row = blender.result()[5]
+    assert_near(row[32:48], torch.arange(1, 17) / 17)
+    assert (row[:32] == 0).all()
+    assert (row[48:] == 1).all()
+
+
+@pytest.mark.parametrize("size", [(32, 48), (20, 9), (2, 3), (32, 40)])
+def test_a_picture_that_one_tile_holds_is_fitted(size: tuple[int, int]) -> None:
+    grid = grid_for(size, canvas=CANVAS, overlap_px=16)
+    assert len(grid.tiles) == 1
+    assert grid.placement == place(size, canvas=CANVAS, fit="pad")
+
+
+@pytest.mark.parametrize("setting", ["joint", "causal"])
+@pytest.mark.parametrize("posterior", ["mode", "sample"])
+def test_a_query_of_the_working_size_gets_the_same_without_tiles(
+    setting: ContextAttention, posterior: str
+) -> None:
+    pipe, query = random_pipeline(setting), picture(32, 48, seed=1)
+    pipe.networks.posterior = posterior
+    context = [(picture(32, 48, seed=7), picture(32, 48, seed=8))]
+    whole = pipe(query, context=context, **QUIET)
+    tiled = pipe(query, context=context, fit="tile", **QUIET)
+    assert_near(tiled.pixels, whole.pixels)
+    assert_near(tiled.working_pixels, whole.working_pixels)
+    assert_near(tiled.latent, whole.latent)
+
+
+def test_the_seed_decides_whatever_the_batch_size() -> None:
+    pipe, query = random_pipeline("causal"), picture(45, 61, seed=1)
+    pipe.networks.posterior = "sample"
+    context = pipe.compile_context([(query, query)], fit="tile")
+    first = pipe(query, context=context, seed=3, **QUIET)
+    again = pipe(query, context=context, seed=3, batch_size=3, **QUIET)
+    assert_near(again.pixels, first.pixels)
+    assert_near(again.latent, first.latent)
+    other = pipe(query, context=context, seed=4, output_type="latent", **QUIET)
+    assert (other.latent - first.latent).abs().max() > 0.01
+
+
+def test_neighbours_start_from_the_same_noise_where_they_overlap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is sampled without a single step is the noise: blending changes nothing of it."""
+
+    def sample_from(_self: Networks, noise: torch.Tensor, *_: Any, **_named: Any) -> torch.Tensor:
+        return noise
+
+    pipe, query = random_pipeline("causal"), picture(45, 101, seed=1)
+    context = pipe.compile_context([(query, query)], fit="tile")
+    monkeypatch.setattr(Networks, "sample_from", sample_from)
+    found = pipe(query, context=context, seed=3, output_type="latent", **QUIET).latent
+    sheet = Canvas(height=48, width=112)
+    assert_near(found, pipe.networks.noise(1, sheet, seed=3)[0])
+
+
+def copying(pipe: LavinDiTPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the model copy: latents are pixels of every eighth row and column, told apart by tile."""
+
+    def encode_frames(self: Networks, frames: np.ndarray, *, noise: object) -> torch.Tensor:
+        del noise
+        pixels = to_network(frames, device=self.device, dtype=self.dtype)
+        squares = torch.nn.functional.pixel_unshuffle(pixels.transpose(1, 2), CELL_PX)
+        return squares.transpose(1, 2)
+
+    def sample_from(
+        self: Networks, noise: object, task: object, *, query_latent: torch.Tensor, **_: Any
+    ) -> torch.Tensor:
+        del self, noise, task
+        return query_latent
+
+    def decode(self: Networks, latent: torch.Tensor) -> torch.Tensor:
+        del self
+        return torch.nn.functional.pixel_shuffle(latent.transpose(1, 2), CELL_PX).transpose(1, 2)
+
+    for function in (encode_frames, sample_from, decode):
+        monkeypatch.setattr(Networks, function.__name__, function)
+
+
+@SIZES
+def test_a_task_that_copies_gives_the_picture_at_its_size(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe, query = random_pipeline("causal"), picture(*size, seed=1)
+    context = pipe.compile_context([(query, query)], fit="tile")
+    copying(pipe, monkeypatch)
+    prediction = pipe(query, context=context, batch_size=3, **QUIET)
+    np.testing.assert_array_equal(np.asarray(prediction.image), query)
+
+
+def test_clips_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = random_pipeline("causal")
+    frames = np.stack([picture(40, 75, seed=seed) for seed in range(3)])
+    query = Clip(frames=frames, frames_per_second=10.0, name="walk")
+    context = pipe.compile_context([(frames, frames)], fit="tile")
+    prediction = pipe(query, context=context, output_type="latent", **QUIET)
+    assert prediction.latent.shape == (16, 2, 6, 10)
+    assert prediction.pixels is None
+    copying(pipe, monkeypatch)
+    copied = pipe(query, context=context, **QUIET)
+    np.testing.assert_array_equal(copied.clip.frames, frames)
+
+
+def test_a_named_task_is_read_at_the_querys_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe, query = random_pipeline("causal"), picture(45, 101, seed=1)
+    context = pipe.compile_context([(query, query)], fit="tile")
+    copying(pipe, monkeypatch)
+    prediction = pipe(query, task="deraining", context=context, **QUIET)
+    np.testing.assert_array_equal(prediction.annotation.pixels[0], query)
+
+
+def test_pairs_show_their_middle_at_their_own_size() -> None:
+    one, other = picture(100, 71, seed=1), picture(100, 71, seed=2)
+    pair = pairs_from_sources([(one, other)])[0]
+    shown = middle_of(pair, CANVAS)
+    np.testing.assert_array_equal(shown.input.frames[0], one[34:66, 11:59])
+    np.testing.assert_array_equal(shown.target.frames[0], other[34:66, 11:59])
+    pipe = random_pipeline()
+    cut = pipe.compile_context([(one[34:66, 11:59], other[34:66, 11:59])])
+    assert_near(pipe.compile_context([(one, other)], fit="tile").latent, cut.latent)
+    appended = pipe.append_pair(
+        pipe.compile_context([(one, other)], fit="tile"), (one, other), name="again"
+    )
+    assert_near(appended.latent[:, :, 2:], cut.latent)
+
+
+def test_settings_out_of_range() -> None:
+    pipe, query = random_pipeline(), picture(45, 101, seed=1)
+    pairs = [(query, query)]
+    for overlap in (-1, 17):
+        with pytest.raises(ValueError, match=f"half of a tile of 32x48, got {overlap}"):
+            pipe(query, context=pairs, fit="tile", tile_overlap=overlap, **QUIET)
+    with pytest.raises(ValueError, match=r"tile_overlap is for fit='tile'.*has fit 'pad'"):
+        pipe(query, context=pairs, tile_overlap=8, **QUIET)
+    with pytest.raises(ValueError, match="with fit 'tile' is asked for"):
+        pipe(query, context=pipe.compile_context(pairs), fit="tile", **QUIET)
+    small = picture(90, 202, seed=1)
+    with pytest.raises(ValueError, match=r"pair 0: input is 45x101 and target 90x202"):
+        pipe.compile_context([(query, small)], fit="tile")
