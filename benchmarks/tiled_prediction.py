@@ -45,6 +45,7 @@ TASKS = (
     *WORLD_TASKS,
 )
 NUM_PAIRS = 4
+SIDE = 160
 Contestant = Callable[[np.ndarray], Prediction]
 """Predicts the target of a query of one frame."""
 
@@ -55,9 +56,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds photos")
     parser.add_argument("--model", default="nano")
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
-    parser.add_argument("--side", type=int, default=160, help="of queries, in pixels")
-    parser.add_argument("--num-queries", type=int, default=16)
-    parser.add_argument("--overlaps", type=int, nargs="+", default=[8, 16, 32], help="in pixels")
+    parser.add_argument("--side", type=int, default=SIDE, help="of queries, in pixels")
+    parser.add_argument("--num-queries", type=int, default=12)
+    parser.add_argument("--shown", nargs="+", default=["examples", "pairs"])
+    parser.add_argument("--overlaps", type=int, nargs="+", default=[16], help="in pixels")
     arguments = parser.parse_args()
     pipe = LavinDiTPipeline.from_pretrained(arguments.model)
     rows: list[dict] = []
@@ -67,12 +69,14 @@ def main() -> None:
         queries = rendered(arguments.data, "test", task, arguments.num_queries, side=arguments.side)
         ways = contestants(pipe, task, pairs, arguments)
         task_rows = [measured(task, way, predict, queries) for way, predict in ways.items()]
-        task_rows += references(pipe.compile_context(task=task).canvas, task, queries)
+        canvas = Canvas(height=pipe.defaults.height, width=pipe.defaults.width)
+        task_rows += references(canvas, task, queries)
         rows += task_rows
         for found in task_rows:
             print({**found, "each": ...}, flush=True)
     settings = vars(arguments) | {"data": "photos", "device": str(pipe.device)}
-    record(f"tiled_prediction_{Path(arguments.model).name}", settings=settings, rows=rows)
+    ending = "" if arguments.side == SIDE else f"_{arguments.side}"
+    record(f"tiled_prediction_{Path(arguments.model).name}{ending}", settings=settings, rows=rows)
 
 
 def rendered(data: Path, split: str, task: AnyTask, count: int, *, side: int) -> list[Pair]:
@@ -100,29 +104,28 @@ def contestants(
 ) -> Mapping[str, Contestant]:
     """All ways of predicting, by name."""
     own = [(pair.input, pair.target) for pair in pairs]
-    cut = [tuple(middle(half, pipe.defaults.height) for half in pair) for pair in own]
     large = {"height": arguments.side, "width": arguments.side}
-
-    def way(context: CompiledTask, **options: int) -> Contestant:
-        return lambda query: pipe(query, context=context, task=task, progress=False, **options)
-
     ways: dict[str, Contestant] = {}
-    for name, shown in (("examples", None), ("pairs", own), ("pairs' middles", cut)):
-        context = pipe.compile_context(shown, task=task)
-        ways[f"{name}: fitted"] = way(context)
-        if shown is not cut:
-            whole = pipe.compile_context(shown, task=task, **large)
-            ways[f"{name}: {arguments.side} px"] = way(whole)
+
+    def enter(name: str, context: CompiledTask, **options: int) -> None:
+        ways[name] = lambda query: pipe(
+            query, context=context, task=task, progress=False, **options
+        )
+
+    for shown, context in (("examples", None), ("pairs", own)):
+        if shown not in arguments.shown:
+            continue
+        fitted = pipe.compile_context(context, task=task, fit="pad")
+        enter(f"{shown}: fitted", fitted)
+        whole = pipe.compile_context(context, task=task, fit="pad", **large)
+        enter(f"{shown}: whole at {arguments.side} px", whole)
+        if context is not None:
+            mixed = replace(fitted, fit="tile")
+            enter(f"{shown}, fitted: tiles", mixed)
+        tiled = pipe.compile_context(context, task=task, fit="tile")
         for overlap in arguments.overlaps:
-            tiled = replace(context, fit="tile")
-            ways[f"{name}: tiles, overlap {overlap}"] = way(tiled, tile_overlap=overlap)
+            enter(f"{shown}: tiles, overlap {overlap}", tiled, tile_overlap=overlap)
     return ways
-
-
-def middle(frames: np.ndarray, side: int) -> np.ndarray:
-    """The middle square of frames."""
-    top, left = (frames.shape[1] - side) // 2, (frames.shape[2] - side) // 2
-    return frames[:, top : top + side, left : left + side]
 
 
 def measured(task: AnyTask, way: str, predict: Contestant, queries: Sequence[Pair]) -> dict:
