@@ -6,11 +6,14 @@ import torch
 
 from lavin_dit import LavinDiTPipeline
 from lavin_dit.jdit.config import ContextAttention
+from lavin_dit.pipeline import predicting
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.context import pairs_from_sources
 from lavin_dit.pipeline.fitting import Canvas, place, to_network
 from lavin_dit.pipeline.networks import Networks
+from lavin_dit.pipeline.task_contexts import LOCAL_TASKS
 from lavin_dit.pipeline.tiles import CELL_PX, TileGrid, grid_for, middle_of
+from lavin_dit.vision.task import discover_tasks
 from pictures import picture
 from random_networks import random_pipeline
 
@@ -72,12 +75,13 @@ def test_a_picture_that_one_tile_holds_is_fitted(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("setting", ["joint", "causal"])
 @pytest.mark.parametrize("posterior", ["mode", "sample"])
 def test_a_query_of_the_working_size_gets_the_same_without_tiles(
-    setting: ContextAttention, posterior: str
+    setting: ContextAttention, posterior: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipe, query = random_pipeline(setting), picture(32, 48, seed=1)
     pipe.networks.posterior = posterior
     context = [(picture(32, 48, seed=7), picture(32, 48, seed=8))]
     whole = pipe(query, context=context, **QUIET)
+    monkeypatch.setattr(predicting, "is_within", lambda *_: False)
     tiled = pipe(query, context=context, fit="tile", **QUIET)
     assert_near(tiled.pixels, whole.pixels)
     assert_near(tiled.working_pixels, whole.working_pixels)
@@ -110,6 +114,26 @@ def test_neighbours_start_from_the_same_noise_where_they_overlap(
     found = pipe(query, context=context, seed=3, output_type="latent", **QUIET).latent
     sheet = Canvas(height=48, width=112)
     assert_near(found, pipe.networks.noise(1, sheet, seed=3)[0])
+
+
+def test_large_and_small_queries_are_answered_in_their_order() -> None:
+    pipe = random_pipeline("causal")
+    queries = [picture(*size, seed=3) for size in ((9, 30), (20, 9), (40, 50), (33, 70), (8, 8))]
+    context = pipe.compile_context([(queries[2], queries[2])], fit="tile")
+    found = pipe(queries, context=context, batch_size=2, **QUIET)
+    assert [prediction.pixels.shape[2:] for prediction in found] == [
+        query.shape[:2] for query in queries
+    ]
+    assert_near(pipe(queries[1], context=context, **QUIET).pixels, found[1].pixels)
+
+
+def test_local_tasks_are_done_in_tiles_unless_told_otherwise() -> None:
+    pipe, pair = random_pipeline("causal"), (picture(60, 60, seed=1), picture(60, 60, seed=2))
+    assert pipe.compile_context([pair], task="deraining").fit == "tile"
+    assert pipe.compile_context([pair], task="deraining", fit="pad").fit == "pad"
+    assert pipe.compile_context([pair], task="depth_estimation").fit == "pad"
+    assert pipe.compile_context([pair]).fit == "pad"
+    assert set(discover_tasks()) >= LOCAL_TASKS
 
 
 def copying(pipe: LavinDiTPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,9 +210,11 @@ def test_settings_out_of_range() -> None:
     pipe, query = random_pipeline(), picture(45, 101, seed=1)
     pairs = [(query, query)]
     for overlap in (-1, 17):
-        with pytest.raises(ValueError, match=f"half of a tile of 32x48, got {overlap}"):
+        with pytest.raises(ValueError, match=f"half of a tile's shorter side, 16, got {overlap}"):
             pipe(query, context=pairs, fit="tile", tile_overlap=overlap, **QUIET)
-    with pytest.raises(ValueError, match=r"tile_overlap is for fit='tile'.*has fit 'pad'"):
+    with pytest.raises(
+        ValueError, match="tile_overlap 8 is for fit='tile', but the context has fit 'pad'"
+    ):
         pipe(query, context=pairs, tile_overlap=8, **QUIET)
     with pytest.raises(ValueError, match="with fit 'tile' is asked for"):
         pipe(query, context=pipe.compile_context(pairs), fit="tile", **QUIET)

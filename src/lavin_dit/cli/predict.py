@@ -53,9 +53,9 @@ class Predict:
     width: int | None = None
     """Working width in pixels; the model's own if not given."""
     fit: Literal["pad", "stretch", "tile"] | None = None
-    """pad (the default) keeps the aspect of pictures, stretch fills the working size, tile works at
-    the pictures' own size in tiles of the working size, which restores details and finds finer
-    edges, but knows nothing of the whole."""
+    """pad keeps the aspect of pictures, stretch fills the working size, tile works at the pictures'
+    own size in tiles of the working size, with the middle of each pair at its own. If not given,
+    tile for deraining, deblurring and edges, otherwise pad."""
     tile_overlap: int | None = None
     """Pixels that neighbouring tiles share; a quarter of a tile if not given."""
     num_steps: int | None = None

@@ -314,10 +314,10 @@ class LavinDiTPipeline:
                 first so many of the task's examples.
             height: Working height in pixels, rounded up to a multiple of 16.
             width: Working width, likewise.
-            fit: ``pad`` (the default) keeps the aspect of pictures; ``stretch`` fills the canvas;
-                ``tile`` works at the queries' own size, in tiles of the working size, and shows of
-                each pair its middle at its own size. It suits what can be told from a piece of a
-                picture, such as restoration and edges.
+            fit: ``pad`` keeps the aspect of pictures; ``stretch`` fills the canvas; ``tile`` works
+                at the queries' own size, in tiles of the working size, and shows of each pair its
+                middle at its own size. If None, ``tile`` for the tasks in `LOCAL_TASKS` and
+                otherwise ``pad``, or what a compiled context was built with.
             tile_overlap: Pixels that neighbouring tiles share at least, rounded up to a multiple of
                 8; a quarter of a tile's shorter side if None.
             num_steps: Steps of the sampling grid.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -10,7 +11,6 @@ from lavin_dit.pipeline.batching import batches, progress_bar
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.fitting import (
-    Canvas,
     cut_margins,
     fit_frames,
     from_network,
@@ -21,7 +21,7 @@ from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.pipeline.sampling import SamplingSettings
 from lavin_dit.pipeline.seeds import derived_seed
-from lavin_dit.pipeline.tiles import CELL_PX, Tile, grid_for
+from lavin_dit.pipeline.tiles import CELL_PX, Tile, TileGrid, grid_for, is_within
 
 TILE_SIDES_PER_OVERLAP = 4
 
@@ -48,11 +48,28 @@ class PredictingSettings:
     progress: bool
     """Whether to show a bar over the sampling steps of each batch."""
 
-    def overlap_for(self, canvas: Canvas) -> int:
-        """Pixels that neighbouring tiles of a canvas' size share at least."""
-        if self.tile_overlap is None:
-            return min(canvas.height, canvas.width) // TILE_SIDES_PER_OVERLAP
-        return self.tile_overlap
+    def overlap_for(self, task: CompiledTask) -> int:
+        """Pixels that neighbouring tiles share at least.
+
+        Args:
+            task: The context.
+
+        Raises:
+            ValueError: If an overlap is given that does not suit the tiles, or there are none.
+        """
+        given, side = self.tile_overlap, min(task.canvas.height, task.canvas.width)
+        if given is None:
+            return side // TILE_SIDES_PER_OVERLAP
+        if task.fit != "tile":
+            raise ValueError(
+                f"tile_overlap {given} is for fit='tile', but the context has fit {task.fit!r}"
+            )
+        if not 0 <= given <= side // 2:
+            raise ValueError(
+                f"tile_overlap must be from 0 to half of a tile's shorter side, {side // 2}, "
+                f"got {given}"
+            )
+        return given
 
     def __post_init__(self) -> None:
         """Check what a caller can get wrong."""
@@ -71,6 +88,8 @@ def predict_clips(
 ) -> Iterator[Prediction]:
     """Predict targets one after another, each as soon as its batch is done.
 
+    Where a context is for tiles, queries that one tile holds are fitted to it, in batches.
+
     Args:
         networks: What to compute with.
         task: The context.
@@ -80,16 +99,23 @@ def predict_clips(
     Raises:
         ValueError: If an overlap is given that does not suit the tiles, or there are none.
     """
-    if task.fit == "tile":
-        for clip in clips:
-            yield _predict_in_tiles(networks, task, clip, settings=settings)
-        return
-    if settings.tile_overlap is not None:
-        raise ValueError(f"tile_overlap is for fit='tile'; this context has fit {task.fit!r}")
-    for batch in batches(clips, settings.batch_size):
-        num_steps = settings.sampling.num_steps
-        with progress_bar(batch, num_steps=num_steps, show=settings.progress) as bar:
-            yield from _predict_batch(networks, task, batch, settings=settings, on_step=bar.update)
+    overlap_px = settings.overlap_for(task)
+
+    def takes_tiles(clip: Clip) -> bool:
+        return task.fit == "tile" and not is_within(clip.size, task.canvas)
+
+    for tiled, neighbours in groupby(clips, key=takes_tiles):
+        if tiled:
+            for clip in neighbours:
+                grid = grid_for(clip.size, canvas=task.canvas, overlap_px=overlap_px)
+                yield _predict_in_tiles(networks, task, clip, grid=grid, settings=settings)
+            continue
+        for batch in batches(neighbours, settings.batch_size):
+            num_steps = settings.sampling.num_steps
+            with progress_bar(batch, num_steps=num_steps, show=settings.progress) as bar:
+                yield from _predict_batch(
+                    networks, task, batch, settings=settings, on_step=bar.update
+                )
 
 
 def _predict_batch(
@@ -101,7 +127,8 @@ def _predict_batch(
     on_step: Callable[[], object],
 ) -> Iterator[Prediction]:
     """Predict the targets of queries that are equally long."""
-    placements = [place(clip.size, canvas=task.canvas, fit=task.fit) for clip in clips]
+    fit = "pad" if task.fit == "tile" else task.fit
+    placements = [place(clip.size, canvas=task.canvas, fit=fit) for clip in clips]
     num_frames = task.target_num_frames or clips[0].num_frames
     query_seed = derived_seed(settings.seed, "query posterior")
     latents = networks.sample(
@@ -131,14 +158,18 @@ def _predict_batch(
 
 
 def _predict_in_tiles(
-    networks: Networks, task: CompiledTask, clip: Clip, *, settings: PredictingSettings
+    networks: Networks,
+    task: CompiledTask,
+    clip: Clip,
+    *,
+    grid: TileGrid,
+    settings: PredictingSettings,
 ) -> Prediction:
     """Predict the target of one query at its own size.
 
     Noise is drawn for the whole sheet and cut like the tiles, so that neighbours start alike where
     they overlap.
     """
-    grid = grid_for(clip.size, canvas=task.canvas, overlap_px=settings.overlap_for(task.canvas))
     sheet, num_frames = grid.placement.canvas, task.target_num_frames or clip.num_frames
     frames = fit_frames(clip.frames, grid.placement)
     noise = networks.noise(num_frames, sheet, seed=settings.seed)

@@ -21,6 +21,9 @@ from lavin_dit.weights.defaults import PipelineDefaults
 Context: TypeAlias = Union[str, "os.PathLike[str]", CompiledTask, Sequence[tuple[Source, Source]]]
 """A folder of pairs or a compiled task's file, a compiled task, or a list of (input, target)."""
 
+LOCAL_TASKS = frozenset({"deraining", "edge_detection", "glass_deblurring", "motion_deblurring"})
+"""Tasks that were measured to score better in tiles than fitted (decision 0018)."""
+
 _Key: TypeAlias = tuple[str, str, Canvas, Fit, int, int]
 
 
@@ -39,7 +42,7 @@ class ContextSettings:
     width: int | None
     """Working width in pixels."""
     fit: Fit | None
-    """How pictures get to the working size."""
+    """How pictures get to the working size; see `fit_for`."""
     seed: int
     """What pairs are drawn from, and posterior noise where it is sampled."""
 
@@ -53,6 +56,13 @@ class ContextSettings:
             defaults.height if self.height is None else self.height,
             defaults.width if self.width is None else self.width,
         )
+
+    def fit_for(self, task: str | AnyTask | None) -> Fit:
+        """How pictures get to the working size, where what was left open is the task's."""
+        if self.fit is not None:
+            return self.fit
+        name = task if isinstance(task, str) or task is None else task.name
+        return "tile" if name in LOCAL_TASKS else "pad"
 
     def count(self, defaults: PipelineDefaults) -> int:
         """The number of pairs, the pipeline's if it was left open."""
@@ -130,7 +140,7 @@ class TaskContexts:
             networks,
             pairs,
             canvas=settings.canvas(defaults),
-            fit=settings.fit or "pad",
+            fit=settings.fit_for(task),
             seed=settings.seed,
         )
 
@@ -147,7 +157,7 @@ class TaskContexts:
         if count < 1:
             raise ValueError(f"num_context_pairs must be at least 1, got {count}")
         name = task if isinstance(task, str) else task.name
-        canvas, fit, seed = settings.canvas(defaults), settings.fit or "pad", settings.seed
+        canvas, fit, seed = settings.canvas(defaults), settings.fit_for(task), settings.seed
         key: _Key = (networks.fingerprint(), name, canvas, fit, count, seed)
         if key not in self._compiled:
             examples = load_examples(name, examples_for(canvas)).context[:count]

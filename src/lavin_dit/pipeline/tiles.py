@@ -77,22 +77,14 @@ class TileGrid:
 def grid_for(source_size: tuple[int, int], *, canvas: Canvas, overlap_px: int) -> TileGrid:
     """Decide where tiles go.
 
-    A picture keeps its size, unless the canvas would hold it larger: then it is enlarged as by
-    `place`, and there is one tile.
+    A picture keeps its size, unless one tile holds it: then it is enlarged as by `place`.
 
     Args:
         source_size: Height and width of the picture.
         canvas: Size of a tile.
-        overlap_px: Pixels that neighbours share at least; rounded up to a multiple of 8.
-
-    Raises:
-        ValueError: If the overlap is negative, or more than half of a tile's shorter side.
+        overlap_px: Pixels that neighbours share at least, up to half of a tile's shorter side;
+            rounded up to a multiple of 8.
     """
-    if not 0 <= overlap_px <= min(canvas.height, canvas.width) // 2:
-        raise ValueError(
-            f"tile_overlap must be from 0 to half of a tile of {canvas.height}x{canvas.width}, "
-            f"got {overlap_px}"
-        )
     placement = _on_its_sheet(source_size, canvas)
     sheet = placement.canvas
     shared = -(-overlap_px // CELL_PX)
@@ -101,6 +93,11 @@ def grid_for(source_size: tuple[int, int], *, canvas: Canvas, overlap_px: int) -
         rows=_plan(sheet.height, canvas.height, shared),
         columns=_plan(sheet.width, canvas.width, shared),
     )
+
+
+def is_within(source_size: tuple[int, int], canvas: Canvas) -> bool:
+    """Tell whether one tile holds a picture of this height and width."""
+    return source_size[0] <= canvas.height and source_size[1] <= canvas.width
 
 
 def middle_of(pair: ContextPair, canvas: Canvas) -> ContextPair:
@@ -179,7 +176,7 @@ class Blender:
 def _on_its_sheet(source_size: tuple[int, int], canvas: Canvas) -> Placement:
     """Put a picture on a sheet: the canvas if that holds it, else one of the picture's size."""
     height, width = source_size
-    if height <= canvas.height and width <= canvas.width:
+    if is_within(source_size, canvas):
         return place(source_size, canvas=canvas, fit="pad")
     sheet = Canvas(
         height=max(canvas.height, -(-height // CANVAS_MULTIPLE) * CANVAS_MULTIPLE),
