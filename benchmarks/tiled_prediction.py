@@ -35,14 +35,15 @@ from lavin_dit.vision.task import AnyTask, NothingToPaintError, Pair, find_task
 from lavin_dit.vision.tasks.edge_detection import EdgeDetection
 from record import record
 
-WORLD_TASKS = ("depth_estimation", "surface_normal_estimation", "foreground_segmentation")
+WORLD_TASKS = ("depth_estimation", "foreground_segmentation")
 TASKS = (
-    "glass_deblurring",
-    "motion_deblurring",
-    "deraining",
     "edge_detection",
+    "deraining",
+    "motion_deblurring",
+    "glass_deblurring",
     "colorization",
-    *WORLD_TASKS,
+    "depth_estimation",
+    "foreground_segmentation",
 )
 NUM_PAIRS = 4
 SIDE = 160
@@ -62,6 +63,9 @@ def main() -> None:
     parser.add_argument("--overlaps", type=int, nargs="+", default=[16], help="in pixels")
     arguments = parser.parse_args()
     pipe = LavinDiTPipeline.from_pretrained(arguments.model)
+    settings = vars(arguments) | {"data": "photos", "device": str(pipe.device)}
+    model = Path(arguments.model).name
+    ending = "" if arguments.side == SIDE else f"_{arguments.side}"
     rows: list[dict] = []
     for name in arguments.tasks:
         task = find_task(name)
@@ -72,11 +76,8 @@ def main() -> None:
         canvas = Canvas(height=pipe.defaults.height, width=pipe.defaults.width)
         task_rows += references(canvas, task, queries)
         rows += task_rows
-        for found in task_rows:
-            print({**found, "each": ...}, flush=True)
-    settings = vars(arguments) | {"data": "photos", "device": str(pipe.device)}
-    ending = "" if arguments.side == SIDE else f"_{arguments.side}"
-    record(f"tiled_prediction_{Path(arguments.model).name}{ending}", settings=settings, rows=rows)
+        # After every task, so that a run that is stopped leaves what it has.
+        record(f"tiled_prediction_{model}{ending}", settings=settings, rows=rows)
 
 
 def rendered(data: Path, split: str, task: AnyTask, count: int, *, side: int) -> list[Pair]:
@@ -117,9 +118,10 @@ def contestants(
             continue
         fitted = pipe.compile_context(context, task=task, fit="pad")
         enter(f"{shown}: fitted", fitted)
-        whole = pipe.compile_context(context, task=task, fit="pad", **large)
-        enter(f"{shown}: whole at {arguments.side} px", whole)
-        if context is not None:
+        if context is None:
+            whole = pipe.compile_context(task=task, fit="pad", **large)
+            enter(f"{shown}: whole at {arguments.side} px", whole)
+        else:
             mixed = replace(fitted, fit="tile")
             enter(f"{shown}, fitted: tiles", mixed)
         tiled = pipe.compile_context(context, task=task, fit="tile")
