@@ -9,6 +9,7 @@ shows the task at the scale of a tile.
 Usage: ``python benchmarks/tiled_prediction.py --data DATA``
 """
 
+import itertools
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from lavin_dit.datasets.source import Source
 from lavin_dit.datasets.world import World
 from lavin_dit.evaluation.metrics.edges import edge_f1
 from lavin_dit.evaluation.metrics.pictures import picture_likeness
+from lavin_dit.pipeline import tiles
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.fitting import Canvas, fit_frames, place, to_bytes, unfit_frames
 from lavin_dit.pipeline.prediction import Prediction
@@ -61,6 +63,7 @@ def main() -> None:
     parser.add_argument("--num-queries", type=int, default=12)
     parser.add_argument("--shown", nargs="+", default=["examples", "pairs"])
     parser.add_argument("--overlaps", type=int, nargs="+", default=[16], help="in pixels")
+    parser.add_argument("--most-across", type=int, nargs="+", default=[tiles.MOST_TILES_ACROSS])
     arguments = parser.parse_args()
     pipe = LavinDiTPipeline.from_pretrained(arguments.model)
     settings = vars(arguments) | {"data": "photos", "device": str(pipe.device)}
@@ -108,10 +111,12 @@ def contestants(
     large = {"height": arguments.side, "width": arguments.side}
     ways: dict[str, Contestant] = {}
 
-    def enter(name: str, context: CompiledTask, **options: int) -> None:
-        ways[name] = lambda query: pipe(
-            query, context=context, task=task, progress=False, **options
-        )
+    def enter(name: str, context: CompiledTask, most: int = 0, **options: int) -> None:
+        def predict(query: np.ndarray) -> Prediction:
+            tiles.MOST_TILES_ACROSS = most or tiles.MOST_TILES_ACROSS
+            return pipe(query, context=context, task=task, progress=False, **options)
+
+        ways[name] = predict
 
     for shown, context in (("examples", None), ("pairs", own)):
         if shown not in arguments.shown:
@@ -124,9 +129,11 @@ def contestants(
         else:
             mixed = replace(fitted, fit="tile")
             enter(f"{shown}, fitted: tiles", mixed)
-        tiled = pipe.compile_context(context, task=task, fit="tile")
-        for overlap in arguments.overlaps:
-            enter(f"{shown}: tiles, overlap {overlap}", tiled, tile_overlap=overlap)
+        for most, overlap in itertools.product(arguments.most_across, arguments.overlaps):
+            tiles.MOST_TILES_ACROSS = most
+            tiled = pipe.compile_context(context, task=task, fit="tile")
+            name = f"{shown}: tiles, at most {most} across, overlap {overlap}"
+            enter(name, tiled, most, tile_overlap=overlap)
     return ways
 
 

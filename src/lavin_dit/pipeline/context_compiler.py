@@ -33,8 +33,7 @@ def compile_pairs(
         onto: A task to append to; it stays as it is, and none of it is computed again.
 
     Raises:
-        ValueError: If targets are neither as long as their inputs nor all of one length, or what is
-            to be cut into tiles is not as large as its input.
+        ValueError: If targets are neither as long as their inputs nor all of one length.
     """
     target_num_frames = _target_num_frames(pairs)
     if onto is not None and target_num_frames != onto.target_num_frames:

@@ -117,19 +117,27 @@ def fit_frames(
         frames: Pictures of the placement's source size.
         placement: From `place`.
     """
-    if (placement.height, placement.width) != frames.shape[1:3]:
-        channels_first = _to_tensor(frames).permute(0, 3, 1, 2)
-        resized = interpolate(
-            channels_first,
-            size=(placement.height, placement.width),
-            mode="bicubic",
-            antialias=True,
-        )
-        frames = resized.permute(0, 2, 3, 1).numpy()
+    frames = resize_frames(frames, (placement.height, placement.width))
     below = placement.canvas.height - placement.top - placement.height
     right = placement.canvas.width - placement.left - placement.width
     margins = ((0, 0), (placement.top, below), (placement.left, right), (0, 0))
     return np.pad(frames, margins, mode="edge")
+
+
+def resize_frames(
+    frames: UInt8[np.ndarray, "t h w 3"], size: tuple[int, int]
+) -> UInt8[np.ndarray, "t y x 3"]:
+    """Resize frames, bicubic and antialiased.
+
+    Args:
+        frames: Pictures.
+        size: Height and width of what comes out.
+    """
+    if frames.shape[1:3] == size:
+        return frames
+    channels_first = _to_tensor(frames).permute(0, 3, 1, 2)
+    resized = interpolate(channels_first, size=size, mode="bicubic", antialias=True)
+    return resized.permute(0, 2, 3, 1).numpy()
 
 
 def cut_margins(

@@ -1,6 +1,7 @@
 """Cutting a picture of any size into tiles of the model's size, and blending what comes of them.
 
-The picture lies on a *sheet*: a canvas of its own size, of the model's at least. Tiles begin where
+The picture lies on a *sheet*: a canvas of its own size, of the model's at least. Only what is very
+large is reduced first, `MOST_TILES_ACROSS` says how far. Tiles begin where
 a latent cell begins, every 8 pixels, so that what is cut from pixels can be cut from latents, and
 so from one noise for the whole sheet. Where tiles overlap, the result passes linearly from one to
 the next; see `TilePlan.weights`.
@@ -15,11 +16,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lavin_dit.pipeline.context import ContextPair
-from lavin_dit.pipeline.fitting import CANVAS_MULTIPLE, Canvas, Placement, place
+from lavin_dit.pipeline.fitting import CANVAS_MULTIPLE, Canvas, Placement, place, resize_frames
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.tiling import TilePlan
 
 CELL_PX = STVAE.SPATIAL_COMPRESSION
+MOST_TILES_ACROSS = 4
+"""A picture's shorter side is reduced to so many of a tile's: there is less to be seen in a smaller
+part of a picture, and the time goes with the square (decision 0018)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,8 @@ class TileGrid:
 def grid_for(source_size: tuple[int, int], *, canvas: Canvas, overlap_px: int) -> TileGrid:
     """Decide where tiles go.
 
-    A picture keeps its size, unless one tile holds it: then it is enlarged as by `place`.
+    A picture keeps its size, unless one tile holds it: then it is enlarged as by `place`; or it is
+    very large: then it is reduced.
 
     Args:
         source_size: Height and width of the picture.
@@ -101,25 +106,18 @@ def is_within(source_size: tuple[int, int], canvas: Canvas) -> bool:
 
 
 def middle_of(pair: ContextPair, canvas: Canvas) -> ContextPair:
-    """Cut a pair to what a tile in its middle shows; the whole of it where a tile is larger.
+    """Cut a pair to what a tile in its middle would show; the whole of it where a tile holds it.
 
     Args:
-        pair: An example.
+        pair: An example; a target of another size is brought to its input's.
         canvas: Size of a tile.
-
-    Raises:
-        ValueError: If its halves differ in size, so that there is no telling what corresponds.
     """
-    (height, width), other = pair.input.size, pair.target.size
-    if (height, width) != other:
-        raise ValueError(
-            f"pair {pair.name}: input is {height}x{width} and target {other[0]}x{other[1]}; "
-            f"fit='tile' cuts both at the same place, so they must be of one size"
-        )
-    top, left = max(0, height - canvas.height) // 2, max(0, width - canvas.width) // 2
+    size = _cut_size(pair.input.size, canvas)
+    top, left = max(0, size[0] - canvas.height) // 2, max(0, size[1] - canvas.width) // 2
     rows, columns = slice(top, top + canvas.height), slice(left, left + canvas.width)
     halves = [
-        replace(half, frames=half.frames[:, rows, columns]) for half in (pair.input, pair.target)
+        replace(half, frames=resize_frames(half.frames, size)[:, rows, columns])
+        for half in (pair.input, pair.target)
     ]
     return replace(pair, input=halves[0], target=halves[1])
 
@@ -175,22 +173,29 @@ class Blender:
 
 def _on_its_sheet(source_size: tuple[int, int], canvas: Canvas) -> Placement:
     """Put a picture on a sheet: the canvas if that holds it, else one of the picture's size."""
-    height, width = source_size
     if is_within(source_size, canvas):
         return place(source_size, canvas=canvas, fit="pad")
+    height, width = _cut_size(source_size, canvas)
     sheet = Canvas(
         height=max(canvas.height, -(-height // CANVAS_MULTIPLE) * CANVAS_MULTIPLE),
         width=max(canvas.width, -(-width // CANVAS_MULTIPLE) * CANVAS_MULTIPLE),
     )
     return Placement(
         canvas=sheet,
-        source_height=height,
-        source_width=width,
+        source_height=source_size[0],
+        source_width=source_size[1],
         top=(sheet.height - height) // 2,
         left=(sheet.width - width) // 2,
         height=height,
         width=width,
     )
+
+
+def _cut_size(source_size: tuple[int, int], canvas: Canvas) -> tuple[int, int]:
+    """Height and width at which a picture is cut: its own, unless it is very large."""
+    longest = MOST_TILES_ACROSS * min(canvas.height, canvas.width)
+    scale = min(1.0, longest / min(source_size))
+    return round(source_size[0] * scale), round(source_size[1] * scale)
 
 
 def _plan(size_px: int, tile_px: int, shared: int) -> TilePlan:
