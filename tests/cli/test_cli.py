@@ -241,6 +241,20 @@ def test_sizes_that_are_no_multiples_of_16_are_fitted(
     assert load_clip(tmp_path / "out" / "photo0.png").size == (30, 41)
 
 
+def test_predict_in_tiles(
+    models: Path,
+    photos: Path,
+    pairs_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["-c", pairs_folder, "-o", tmp_path / "out", "--model", models / "causal"]
+    assert run("predict", photos / "photo2.png", *words, "--fit", "tile", "--tile-overlap", 8) == 0
+    assert load_clip(tmp_path / "out" / "photo2.png").size == (50, 20)
+    assert run("predict", photos / "photo0.png", *words, "--tile-overlap", 8) == 2
+    assert "tile_overlap 8 is for fit='tile', but the context has fit 'pad'" in error_line(capsys)
+
+
 def test_queries_and_outputs_that_clash(
     models: Path,
     photos: Path,
