@@ -378,6 +378,11 @@ class TestCall:
         with pytest.raises(ValueError, match=message):
             causal_pipe(query, context=pairs, **settings)
 
+    def test_tiles_are_refused(self, pipe):
+        large = np.zeros((70, 60, 3), np.uint8)
+        with pytest.raises(ValueError, match="fit='tile' is not for the pipeline of diffusers"):
+            pipe(large, context=[(large, large)], fit="tile")
+
     def test_networks_that_do_not_fit_are_refused(self, pairs, query):
         config = dataclasses.replace(random_jdit().config, latent_channels=4)
         jdit = JDiTModel.from_config(config)

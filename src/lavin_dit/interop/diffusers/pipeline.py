@@ -87,6 +87,7 @@ class LavinDiTDiffusionPipeline(CorePipelineMixin):
             height: Working height in pixels, rounded up to a multiple of 16.
             width: Working width, likewise.
             fit: ``pad`` (the default) keeps the aspect of pictures; ``stretch`` fills the canvas.
+                The core's ``tile`` is refused for queries that one tile does not hold.
             num_inference_steps: Steps of the sampling grid.
             guidance_scale: Strength of classifier-free guidance; 1 is none and costs half.
             generator: Source of the noise, which all queries share; the seed it began with is that
