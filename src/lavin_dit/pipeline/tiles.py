@@ -1,9 +1,10 @@
 """Cutting a picture of any size into tiles of the model's size, and blending what comes of them.
 
 The picture lies on a *sheet*: a canvas of its own size, of the model's at least; only what is very
-large is reduced first (`MOST_TILES_ACROSS`). Tiles begin where a latent cell begins, every 8 pixels,
-so that what is cut from pixels can be cut from latents, and so from one noise for the whole sheet.
-Where tiles overlap, the result passes linearly from one to the next; see `TilePlan.weights`.
+large is reduced first (`MOST_TILES_ACROSS`). Tiles begin where a latent cell begins, every 8
+pixels, so that what is cut from pixels can be cut from latents, and so from one noise for the whole
+sheet. Where tiles overlap, the result passes linearly from one to the next; see
+`TilePlan.weights`.
 """
 
 import itertools
