@@ -37,7 +37,7 @@ from lavin_dit.vision.task import AnyTask, NothingToPaintError, Pair, find_task
 from lavin_dit.vision.tasks.edge_detection import EdgeDetection
 from record import record
 
-WORLD_TASKS = ("depth_estimation", "foreground_segmentation")
+WORLD_TASKS = ("depth_estimation",)
 TASKS = (
     "edge_detection",
     "deraining",
@@ -45,7 +45,6 @@ TASKS = (
     "glass_deblurring",
     "colorization",
     "depth_estimation",
-    "foreground_segmentation",
 )
 NUM_PAIRS = 4
 SIDE = 160
