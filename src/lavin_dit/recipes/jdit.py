@@ -185,7 +185,7 @@ def nano_recipe(*, side: int) -> JDiTRecipe:
         strategy="ddp",
         compile=False,
         sampling=SamplingDefaults(
-            num_context_pairs=4, num_steps=10, guidance_scale=1.0, solver="euler"
+            num_context_pairs=4, num_steps=4, guidance_scale=2.0, solver="euler"
         ),
     )
 
