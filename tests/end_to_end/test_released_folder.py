@@ -128,7 +128,7 @@ def test_pictures_in_folders_give_the_picture_of_the_release(
     """The whole public way, except that the posterior's noise is the stored one."""
     noises = iter([*CASE["posterior_eps"].split(1), CASE["noise"]])
     monkeypatch.setattr(pipe.networks, "posterior", "sample")
-    monkeypatch.setattr(pipe.networks, "_noise", lambda *_, **__: next(noises))
+    monkeypatch.setattr(pipe.networks, "noise", lambda *_, **__: next(noises))
     prediction = pipe(
         pictures / "query.png",
         context=pictures / "pairs",
