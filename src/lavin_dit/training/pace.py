@@ -30,7 +30,7 @@ class Pace:
     _began_s: float = field(default_factory=perf_counter)
 
     def begin(self) -> None:
-        """Start this session's clock."""
+        """Start the clock, anew where a run goes on."""
         self._began_s = perf_counter()
 
     def spent_s(self) -> float:
