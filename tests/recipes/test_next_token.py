@@ -10,7 +10,7 @@ from lavin_dit.data.prepare import prepare_shards
 from lavin_dit.data.shard_writer import ShardSettings
 from lavin_dit.jdit.cost import supervised_flops
 from lavin_dit.recipes.jdit import JDIT_RECIPES
-from lavin_dit.recipes.jdit_run import training_batches
+from lavin_dit.recipes.latent_batches import training_batches
 from lavin_dit.recipes.next_token import NEXT_TOKEN_RECIPES
 from lavin_dit.training.batches import Share
 from random_networks import random_st_vae

@@ -1,33 +1,29 @@
 """A J-DiT's run, put together from its recipe."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
 from lavin_dit.data.batch import EpisodeBatch
-from lavin_dit.data.loader import EpisodeLoader, Workers
 from lavin_dit.data.mixture import Mixture
 from lavin_dit.jdit.config import JDiTConfig
 from lavin_dit.jdit.cost import supervised_flops
 from lavin_dit.jdit.model import JDiT
 from lavin_dit.pipeline.sampling import SamplingSettings
-from lavin_dit.recipes.data import DataConfig, training_mixture, validation_mixtures
+from lavin_dit.recipes.data import validation_mixtures
 from lavin_dit.recipes.jdit import JDiTRecipe
+from lavin_dit.recipes.latent_batches import training_batches, validation_batches
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.config import STVAEConfig
-from lavin_dit.training.batches import Batches, EncodedEpisodes, Share, TrainingBatch
-from lavin_dit.training.cached_episodes import CachedEpisodes
-from lavin_dit.training.config import DrawSettings
+from lavin_dit.training.batches import Share, TrainingBatch
 from lavin_dit.training.export import export_jdit, whole_copy
 from lavin_dit.training.jdit_objective import JDiTObjective
-from lavin_dit.training.latent_cache import build_latent_cache, is_complete
 from lavin_dit.training.loop import Training
 from lavin_dit.training.processes import Processes, spread
 from lavin_dit.training.run_folder import EXPORT, SHEETS
@@ -38,15 +34,12 @@ from lavin_dit.training.validation import (
     prediction_strips,
     save_sheet,
 )
-from lavin_dit.vision.episode import MAX_PAIRS
 from lavin_dit.weights.checkpoint import JDIT_FOLDER, PIPELINE_FILE, ST_VAE_FOLDER
-from lavin_dit.weights.defaults import PipelineDefaults, Posterior
+from lavin_dit.weights.defaults import PipelineDefaults
 from lavin_dit.weights.store import load_model
 
-_VALIDATION_BATCHES = 4
 _VALIDATION_BATCH_SIZE = 16
 _SHEET_ROWS = 12
-_POLL_S = 5.0
 _GRAPHS = 64
 
 
@@ -170,85 +163,6 @@ def starting_jdit(recipe: JDiTRecipe, *, device: torch.device) -> JDiT:
     return jdit.requires_grad_()
 
 
-@runtime_checkable
-class EpisodesWanted(Protocol):
-    """The part of a recipe that says which episodes a run gets."""
-
-    @property
-    def data(self) -> DataConfig:
-        """Tasks and sources."""
-        ...
-
-    @property
-    def draws(self) -> DrawSettings:
-        """What chance decides."""
-        ...
-
-    @property
-    def posterior(self) -> Posterior:
-        """Whether latents are samples of the ST-VAE's posterior or its mode."""
-        ...
-
-    @property
-    def batch_size(self) -> int:
-        """Episodes of a step, over all processes."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Decides the data."""
-        ...
-
-
-def training_batches(
-    recipe: EpisodesWanted, st_vae: STVAE, *, share: Share, processes: Processes
-) -> Batches:
-    """Episodes of latents, encoded as they are used or read from a folder."""
-    data = recipe.data
-    if data.latents is None:
-        mixture = training_mixture(data, batch_size=recipe.batch_size, seed=recipe.seed)
-        loader = EpisodeLoader(
-            mixture,
-            rank=share.rank,
-            world_size=share.world_size,
-            workers=Workers(count=data.workers),
-        )
-        return EncodedEpisodes(
-            loader, st_vae, share=share, draws=recipe.draws, posterior=recipe.posterior
-        )
-    if recipe.posterior != "mode":
-        raise ValueError(
-            f"data.latents keeps modes: posterior must be 'mode' with it, got {recipe.posterior!r}"
-        )
-    folder = Path(data.latents)
-    mixture = training_mixture(data, batch_size=1, seed=recipe.seed, pairs=(MAX_PAIRS, MAX_PAIRS))
-    if processes.is_first and not is_complete(folder, mixture, st_vae):
-        with tqdm(desc="latents", unit="chunk") as bar:
-            build_latent_cache(
-                mixture,
-                st_vae,
-                folder,
-                num_episodes=data.latent_episodes,
-                workers=data.workers,
-                on_chunk=partial(_move, bar),
-            )
-    while not is_complete(folder, mixture, st_vae):
-        time.sleep(_POLL_S)  # hours may pass, and waiting for a message would give up
-    return CachedEpisodes(
-        folder,
-        batch_size=recipe.batch_size,
-        min_pairs=data.min_pairs,
-        max_pairs=data.max_pairs,
-        share=share,
-        draws=recipe.draws,
-    )
-
-
-def _move(bar: "tqdm[Any]", done: int, total: int) -> None:
-    bar.total = total
-    bar.update(done - bar.n)
-
-
 def _flops(recipe: JDiTRecipe, batch: TrainingBatch) -> float:
     """Operations of forward and backward for a batch, from its tokens alone.
 
@@ -281,7 +195,10 @@ class JDiTValidation:
         numbers: dict[str, float] = {}
         with torch.random.fork_rng(devices=[]):
             for mixture in self.mixtures:
-                numbers |= mean_losses(self.call, list(self._batches(mixture)))  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
+                batches = validation_batches(
+                    mixture, self.st_vae, draws=self.recipe.draws, device=self.processes.device
+                )
+                numbers |= mean_losses(self.call, batches)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
         state = whole_copy(self.objective.jdit, dtype=torch.float32)
         if self.processes.is_first:
             export_jdit(
@@ -294,16 +211,6 @@ class JDiTValidation:
             numbers |= self._sheets(step, state)
         self.processes.barrier()
         return numbers
-
-    def _batches(self, mixture: Mixture) -> Iterator[TrainingBatch]:
-        """The same batches each time."""
-        share = Share(seed=1, rank=0, world_size=1, device=self.processes.device)
-        draws = replace(self.recipe.draws, condition_dropping=0.0)
-        episodes = EncodedEpisodes(
-            EpisodeLoader(mixture), self.st_vae, share=share, draws=draws, posterior="mode"
-        )
-        for _, batch in zip(range(_VALIDATION_BATCHES), episodes, strict=False):
-            yield batch
 
     def _sheets(self, step: int, state: dict[str, torch.Tensor]) -> dict[str, float]:
         """Solve some episodes, draw them, and tell how near the pictures are."""

@@ -22,15 +22,15 @@ from lavin_dit.baselines.next_token import (
 )
 from lavin_dit.baselines.objective import NextTokenObjective
 from lavin_dit.data.batch import EpisodeBatch
-from lavin_dit.data.loader import EpisodeLoader
 from lavin_dit.data.mixture import Mixture
 from lavin_dit.evaluation.question import Question
 from lavin_dit.recipes.data import validation_mixtures
-from lavin_dit.recipes.jdit_run import part_of, training_batches
+from lavin_dit.recipes.jdit_run import part_of
+from lavin_dit.recipes.latent_batches import training_batches, validation_batches
 from lavin_dit.recipes.next_token import NO_DRAWS, NextTokenRecipe
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.config import STVAEConfig
-from lavin_dit.training.batches import EncodedEpisodes, Share, TrainingBatch
+from lavin_dit.training.batches import Share, TrainingBatch
 from lavin_dit.training.export import whole_copy
 from lavin_dit.training.jdit_objective import LatentEpisodes
 from lavin_dit.training.loop import Training
@@ -49,7 +49,6 @@ from lavin_dit.weights.store import load_model, save_model
 
 _log = logging.getLogger(__name__)
 
-_VALIDATION_BATCHES = 4
 _VALIDATION_BATCH_SIZE = 16
 _SHEET_ROWS = 12
 _PICTURES_JUDGED = 64
@@ -191,7 +190,10 @@ class NextTokenValidation:
         """Do all three; the first process writes."""
         numbers: dict[str, float] = {}
         for mixture in self.mixtures:
-            numbers |= mean_losses(self.call, list(self._batches(mixture)))  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
+            batches = validation_batches(
+                mixture, self.model.st_vae, draws=NO_DRAWS, device=self.processes.device
+            )
+            numbers |= mean_losses(self.call, batches)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
         if self.processes.is_first:
             state = whole_copy(self.objective.decoder, dtype=torch.float32)
             save_next_token(self.folder / EXPORT, self.model, state=state)
@@ -200,19 +202,6 @@ class NextTokenValidation:
                 numbers |= self._sheet(batch, f"step-{step:09}-{kind}.png", kind=kind)
         self.processes.barrier()
         return numbers
-
-    def _batches(self, mixture: Mixture) -> Iterator[TrainingBatch]:
-        """The same batches each time."""
-        share = Share(seed=1, rank=0, world_size=1, device=self.processes.device)
-        episodes = EncodedEpisodes(
-            EpisodeLoader(mixture),
-            self.model.st_vae,
-            share=share,
-            draws=NO_DRAWS,
-            posterior="mode",
-        )
-        for _, batch in zip(range(_VALIDATION_BATCHES), episodes, strict=False):
-            yield batch
 
     def _sheet(self, batch: EpisodeBatch, name: str, *, kind: int) -> dict[str, float]:
         """Solve some episodes, draw them, and tell how near the pictures are, and can be."""
