@@ -30,7 +30,10 @@ from lavin_dit.training.jdit_objective import LatentEpisodes
 from lavin_dit.weights.defaults import Posterior
 from lavin_dit.weights.fingerprint import fingerprint
 
-_FRAMES_AT_ONCE = {"cpu": 64, "cuda": 1024}
+_FRAMES_AT_ONCE = 64
+_VALUES_AT_ONCE = 1024 * 128 * 128 * 16
+"""Values of a GPU's widest feature map: 1,024 pictures of 128 px by the nano, 32 of 256 px by the
+released ST-VAE."""
 
 
 @runtime_checkable
@@ -151,7 +154,11 @@ def encode_pixels(
     """
     parameter = next(st_vae.parameters())
     latents: list[Tensor] = []
-    at_once = max(1, _FRAMES_AT_ONCE.get(parameter.device.type, 64) // clips.shape[1])
+    frames, height, width = clips.shape[1:4]
+    at_once = max(1, _FRAMES_AT_ONCE // frames)
+    if parameter.is_cuda:
+        values = frames * height * width * st_vae.config.block_out_channels[0]
+        at_once = max(1, _VALUES_AT_ONCE // values)
     for start in range(0, len(clips), at_once):
         pixels = pixels_to_network(clips[start : start + at_once], like=parameter)
         posterior = st_vae.encode(pixels)
