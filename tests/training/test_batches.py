@@ -8,7 +8,7 @@ import torch
 
 from lavin_dit.data.loader import EpisodeLoader
 from lavin_dit.training import latent_cache
-from lavin_dit.training.batches import EncodedEpisodes, Share, TrainingBatch
+from lavin_dit.training.batches import EncodedEpisodes, Share, TrainingBatch, latent_space
 from lavin_dit.training.cached_episodes import CachedEpisodes
 from lavin_dit.training.clip_batches import CLIPS_PER_EPISODE, ClipBatches
 from lavin_dit.training.config import DrawSettings
@@ -204,6 +204,20 @@ def test_clips_of_episodes_are_single_clips():
     ]
     assert torch.equal(torch.cat([half.noise for half in halves]), whole.noise)
     assert torch.equal(torch.cat([half.clips for half in halves]), whole.clips)
+
+
+def test_a_latent_space_is_the_encoders_and_its_statistics():
+    st_vae = random_st_vae()
+    own = latent_space(st_vae)
+    for part, kept in ((st_vae.decoder, True), (st_vae.encoder, False)):
+        with torch.no_grad():
+            for parameter in part.parameters():
+                parameter.add_(1.0)
+        assert (latent_space(st_vae) == own) is kept
+    st_vae = random_st_vae()
+    scale = tuple(2 * value for value in st_vae.config.latent_scale)
+    st_vae.config = replace(st_vae.config, latent_scale=scale)
+    assert latent_space(st_vae) != own
 
 
 def test_a_run_keeps_its_autoencoder():

@@ -6,6 +6,7 @@
 """
 
 import copy
+import hashlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -138,6 +139,18 @@ def encoding_copy(st_vae: STVAE, device: torch.device) -> STVAE:
 
 
 @torch.no_grad()
+def latent_space(st_vae: STVAE) -> str:
+    """Identify what an autoencoder turns clips into: 16 hexadecimal digits.
+
+    The encoder and the statistics by which latents are normalised count, the decoder does not: one
+    that was trained alone, or further, keeps latents and runs that are there.
+    """
+    config = st_vae.config
+    statistics = f"{config.latent_mean} {config.latent_scale}"
+    text = f"{fingerprint(st_vae.encoder)} {statistics}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def encode_pixels(
     st_vae: STVAE,
     clips: UInt8[np.ndarray, "n t h w 3"],
@@ -253,7 +266,7 @@ class EncodedEpisodes:
             posterior: Whether latents are the posterior's mode or samples of it.
         """
         self._loader = loader
-        self._latent_space = fingerprint(st_vae)
+        self._latent_space = latent_space(st_vae)
         self._st_vae = encoding_copy(st_vae, share.device)
         self._share = share
         self._draws = draws

@@ -25,8 +25,7 @@ from lavin_dit.data.one_thread import one_thread
 from lavin_dit.data.order import Order, derived_seed
 from lavin_dit.pipeline.atomic import written_atomically
 from lavin_dit.st_vae.autoencoder import STVAE
-from lavin_dit.training.batches import encode_pixels, encoding_copy
-from lavin_dit.weights.fingerprint import fingerprint
+from lavin_dit.training.batches import encode_pixels, encoding_copy, latent_space
 
 INDEX_FILE = "latents.json"
 _VERSION = 1
@@ -48,7 +47,7 @@ def build_latent_cache(
     Args:
         mixture: Which tasks and sources, how samples are framed, and how many pairs at most.
         st_vae: The autoencoder, on the device that is to compute.
-        folder: Where to; chunks of an earlier run with the same mixture and autoencoder are kept.
+        folder: Where to; chunks of an earlier run with the same mixture and encoder are kept.
         num_episodes: Episodes of an entry of weight 1; others have more or fewer in proportion.
         workers: Processes that draw episodes.
         on_chunk: Called after each chunk with the number done and the number of all.
@@ -91,7 +90,7 @@ def build_latent_cache(
 
 
 def is_complete(folder: Path, mixture: Mixture, st_vae: STVAE) -> bool:
-    """Whether a folder holds this mixture's latents by this autoencoder."""
+    """Whether a folder holds this mixture's latents by this autoencoder's encoder."""
     path = folder / INDEX_FILE
     if not path.is_file():
         return False
@@ -148,7 +147,7 @@ def _as_it_is(chunk: Any) -> Any:  # noqa: ANN401 - torch's type speaks of lists
 
 def _identity(mixture: Mixture, st_vae: STVAE) -> str:
     """What decides the latents."""
-    text = f"{_VERSION} {mixture.fingerprint} {fingerprint(st_vae)}"
+    text = f"{_VERSION} {mixture.fingerprint} {latent_space(st_vae)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
