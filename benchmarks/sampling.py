@@ -85,7 +85,7 @@ def measure(arguments: Namespace, num_pairs: int, *, device: str, dtype: torch.d
             networks[setting],
             tasks[setting],
             query_latent=query,
-            noise=noise,
+            noise=noise[None],
             settings=SamplingSettings(num_steps=num_steps, guidance_scale=1.0, solver="euler"),
         )
 

@@ -47,8 +47,16 @@ def flags(description: str | None, *, several: bool = False) -> ArgumentParser:
     return parser
 
 
-def open_run(arguments: Namespace, model: str) -> tuple[Run, PipelinePredictor]:
-    """A run with the model's own settings, and its predictor."""
+def open_run(
+    arguments: Namespace, model: str, *, num_samples: int | None = None
+) -> tuple[Run, PipelinePredictor]:
+    """A run with the model's own settings, and its predictor.
+
+    Args:
+        arguments: The flags.
+        model: Folder of a saved pipeline.
+        num_samples: Answers to average; as the model has it for each task if None.
+    """
     pipeline = LavinDiTPipeline.from_pretrained(model)
     defaults = pipeline.defaults
     settings = SamplingSettings(
@@ -56,14 +64,17 @@ def open_run(arguments: Namespace, model: str) -> tuple[Run, PipelinePredictor]:
         guidance_scale=defaults.guidance_scale,
         solver=defaults.solver,
     )
-    predictor = PipelinePredictor(pipeline, settings=settings)
+    predictor = PipelinePredictor(pipeline, settings=settings, num_samples=num_samples)
     size = Size(height=defaults.height, width=defaults.width)
     run = Run(
         library=Library(folder=arguments.data, split=arguments.split, size=size),
         output=arguments.output,
         settings=Settings(num_queries=arguments.num_queries, num_pairs=arguments.num_pairs),
         predictor=predictor,
-        model={"fingerprint": pipeline.networks.fingerprint()},
+        model={
+            "fingerprint": pipeline.networks.fingerprint(),
+            "num_samples": defaults.num_samples if num_samples is None else num_samples,
+        },
     )
     return run, predictor
 

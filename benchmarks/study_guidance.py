@@ -14,7 +14,7 @@ def main() -> None:
     parser = flags(__doc__)
     parser.add_argument("--scales", type=float, nargs="+", default=[1.0, 1.25, 1.5, 2.0, 3.0])
     arguments = parser.parse_args()
-    run, predictor = open_run(arguments, arguments.model)
+    run, predictor = open_run(arguments, arguments.model, num_samples=1)
 
     def guided(scale: float) -> Run:
         settings = replace(predictor.settings, guidance_scale=scale)

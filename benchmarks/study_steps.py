@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 3, 5, 10, 20])
     parser.add_argument("--solvers", nargs="+", default=list(SOLVERS), choices=SOLVERS)
     arguments = parser.parse_args()
-    run, predictor = open_run(arguments, arguments.model)
+    run, predictor = open_run(arguments, arguments.model, num_samples=1)
     scale = predictor.settings.guidance_scale
 
     def sampled_by(solver: str, count: float) -> Run:

@@ -91,7 +91,7 @@ def predict_by_hand(
     query = condition[:, :, 4:]
     with torch.no_grad():
         end = sample_target(
-            pipe.jdit, task, query_latent=query, noise=CASE["noise"], settings=SETTINGS
+            pipe.jdit, task, query_latent=query, noise=CASE["noise"][None], settings=SETTINGS
         )
     return {
         "cond": condition,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,22 @@ def test_answers_of_a_batch_are_those_of_the_pipeline_one_by_one(attention, give
         assert answer.shape == expected.shape == question.targets[0].shape
         # Batched sums round differently, which moves a level here and there.
         assert np.abs(answer.astype(int) - expected).max() <= 1
+
+
+def test_answers_are_averaged_as_the_task_says():
+    pipeline = random_pipeline("causal")
+    pipeline.defaults = replace(pipeline.defaults, num_samples=2)
+    asked = replace(questions(1)[0], task="depth_estimation")
+    averaged, single = (
+        PipelinePredictor(pipeline, settings=SETTINGS, num_samples=given).predict([asked])[0]
+        for given in (None, 1)
+    )
+    assert np.any(averaged != single)
+    told = PipelinePredictor(pipeline, settings=SETTINGS, num_samples=2)
+    for task, expected in (("edge_detection", single), (None, single), ("deraining", averaged)):
+        own = PipelinePredictor(pipeline, settings=SETTINGS).with_settings(SETTINGS)
+        np.testing.assert_array_equal(own.predict([replace(asked, task=task)])[0], expected)
+        np.testing.assert_array_equal(told.predict([replace(asked, task=task)])[0], averaged)
 
 
 def _image_call(pipeline, question):

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ from lavin_dit import LavinDiTPipeline
 from lavin_dit.jdit.config import ContextAttention
 from lavin_dit.pipeline.clips import Clip, load_clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
+from lavin_dit.pipeline.sampling import AVERAGED_TASKS
+from lavin_dit.pipeline.seeds import derived_seed
+from lavin_dit.vision.task import discover_tasks
 from pictures import picture
 from random_networks import random_pipeline
 
@@ -88,6 +92,39 @@ def test_the_seed_decides_and_nothing_else(pairs_folder: Path) -> None:
     assert_same(pipe(query, context=context, seed=1, **QUIET), first, tolerance=0)
     other = pipe(query, context=context, seed=2, **QUIET)
     assert (other.pixels - first.pixels).abs().max() > 0.01
+
+
+@BOTH
+@pytest.mark.parametrize("fit", ["pad", "tile"])
+def test_several_answers_are_averaged(
+    setting: ContextAttention, fit: Literal["pad", "tile"], pairs_folder: Path
+) -> None:
+    """The mean of samples has the mean of their latents, and the first starts from the seed."""
+    pipe, query = random_pipeline(setting), picture(70, 60, seed=1)
+    call = {"context": pipe.compile_context(pairs_folder, fit=fit), "seed": 3, **QUIET}
+    mean, one = (pipe(query, num_samples=count, **call) for count in (3, 1))
+    assert_same(one, pipe(query, **call), tolerance=0)
+    further = [derived_seed(3, "further sample", index=index) for index in (1, 2)]
+    samples = [one, *(pipe(query, **{**call, "seed": seed}) for seed in further)]
+    expected = torch.stack([sample.latent for sample in samples]).mean(0)
+    torch.testing.assert_close(mean.latent, expected, atol=1e-5, rtol=0)
+    assert (mean.latent - one.latent).abs().max() > 1e-2
+
+
+def test_tasks_that_ask_for_a_quantity_are_averaged_by_themselves() -> None:
+    pipe, query = random_pipeline(), picture(40, 40, seed=1)
+    pipe.defaults = replace(pipe.defaults, num_samples=2)
+    context = [(query, picture(40, 40, seed=2))]
+
+    def latent(**settings: Any) -> torch.Tensor:
+        return pipe(query, context=context, fit="pad", **settings, **QUIET).latent
+
+    one, two = latent(num_samples=1), latent(num_samples=2)
+    assert (two - one).abs().max() > 1e-2
+    for task, expected in (("depth_estimation", two), ("edge_detection", one), (None, one)):
+        torch.testing.assert_close(latent(task=task), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(latent(task="deraining", num_samples=1), one, atol=1e-5, rtol=0)
+    assert set(discover_tasks()) > AVERAGED_TASKS
 
 
 @BOTH
@@ -302,6 +339,7 @@ def test_damaged_compiled_tasks(pairs_folder: Path, tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"num_steps": 0}, "num_steps must be at least 1, got 0"),
+        ({"num_samples": 0}, "num_samples must be at least 1, got 0"),
         ({"guidance_scale": -1.0}, "guidance_scale must be a finite number of at least 0, got -1"),
         ({"solver": "rk45"}, "solver must be one of euler, heun, adams_bashforth, got 'rk45'"),
         ({"seed": -1}, "seed must not be negative, got -1"),

@@ -6,6 +6,7 @@ from typing import Literal
 import pytest
 
 from lavin_dit.weights.config import config_from_json, config_to_json
+from lavin_dit.weights.defaults import PipelineDefaults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,21 @@ def test_a_whole_number_is_a_float_where_only_that_fits():
     back = config_from_json(_Config, _data(rate=1, mean=2, scale=3))
     assert [type(value) for value in (back.rate, back.mean, back.scale)] == [float, float, float]
     assert type(config_from_json(_Config, _data(count_or_rate=3)).count_or_rate) is int
+
+
+def test_a_field_that_came_later_has_its_default():
+    config = PipelineDefaults(
+        height=64,
+        width=64,
+        num_context_pairs=1,
+        num_steps=1,
+        guidance_scale=1.0,
+        solver="euler",
+        posterior="mode",
+    )
+    data = config_to_json(config)
+    assert data.pop("num_samples") == 1
+    assert config_from_json(PipelineDefaults, data) == config
 
 
 def test_all_missing_and_unknown_keys_are_listed():

@@ -74,6 +74,9 @@ class Evaluate:
     """Strength of guidance by the examples; 1 is none and costs half."""
     solver: Literal["euler", "heun", "adams_bashforth"] | None = None
     """How to integrate; the model's own choice if not given."""
+    num_samples: int | None = None
+    """Answers that are averaged; if not given, the model's own number for tasks that ask for a
+    quantity at each pixel, and otherwise 1."""
     seed: int = 0
     """Draws the start noise; queries and examples are the protocol's own."""
     batch_size: int = 16
@@ -266,6 +269,7 @@ class Evaluate:
             num_steps=self.num_steps,
             guidance_scale=self.guidance_scale,
             solver=self.solver,
+            num_samples=self.num_samples,
             seed=self.seed,
         )
 

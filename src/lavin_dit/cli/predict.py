@@ -64,6 +64,9 @@ class Predict:
     """Strength of guidance by the examples; 1 is none and costs half."""
     solver: Literal["euler", "heun", "adams_bashforth"] | None = None
     """How to integrate; the model's own choice if not given."""
+    num_samples: int | None = None
+    """Answers that are averaged. If not given, the model's own number for depth, flow and restored
+    photos, otherwise 1: outlines and colours of classes can't be averaged."""
     seed: int = 0
     """Draws the noise, and the pairs."""
     batch_size: int = 1
@@ -100,6 +103,7 @@ class Predict:
             num_steps=self.num_steps,
             guidance_scale=self.guidance_scale,
             solver=self.solver,
+            num_samples=self.num_samples,
             seed=self.seed,
             batch_size=self.batch_size,
         )

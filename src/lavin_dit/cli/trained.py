@@ -36,6 +36,7 @@ class Opening:
         num_steps: Sampling steps.
         guidance_scale: Strength of guidance.
         solver: Name of the solver.
+        num_samples: Answers that are averaged.
         seed: Draws the start noise.
     """
 
@@ -44,6 +45,7 @@ class Opening:
     num_steps: int | None
     guidance_scale: float | None
     solver: str | None
+    num_samples: int | None
     seed: int
 
     def open(self, model: str) -> Trained:
@@ -67,7 +69,7 @@ class Opening:
         """
         given = [
             f"--{name.replace('_', '-')}"
-            for name in ("num_steps", "guidance_scale", "solver")
+            for name in ("num_steps", "guidance_scale", "solver", "num_samples")
             if getattr(self, name) is not None
         ]
         if given and models and all(map(_is_next_token, models)):
@@ -94,12 +96,15 @@ class Opening:
             "num_steps": settings.num_steps,
             "guidance_scale": settings.guidance_scale,
             "solver": settings.solver,
+            "num_samples": defaults.num_samples if self.num_samples is None else self.num_samples,
             "noise_seed": self.seed,
             "dtype": str(pipeline.dtype).removeprefix("torch."),
         }
         return Trained(
             contestant=Contestant(
-                predictor=PipelinePredictor(pipeline, settings=settings, seed=self.seed),
+                predictor=PipelinePredictor(
+                    pipeline, settings=settings, seed=self.seed, num_samples=self.num_samples
+                ),
                 about=about,
             ),
             size=Size(height=defaults.height, width=defaults.width),

@@ -25,11 +25,14 @@ class Question:
         inputs: Inputs of the context pairs, in order.
         targets: Their targets.
         query: The clip whose target is wanted.
+        task: Name of the task, where it has one: it says how answers are used, and no network is
+            told.
     """
 
     inputs: tuple[UInt8[np.ndarray, "s h w 3"], ...]
     targets: tuple[UInt8[np.ndarray, "t h w 3"], ...]
     query: UInt8[np.ndarray, "s h w 3"]
+    task: str | None = None
 
     def __post_init__(self) -> None:
         """Check that there is an example, and that inputs and targets belong together."""
@@ -58,6 +61,7 @@ def question_of(episode: Episode) -> Question:
         inputs=episode.context_inputs,
         targets=episode.context_targets,
         query=episode.query.input,
+        task=episode.task,
     )
 
 

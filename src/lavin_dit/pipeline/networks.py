@@ -26,6 +26,7 @@ from lavin_dit.pipeline.fitting import (
     to_network,
 )
 from lavin_dit.pipeline.sampling import SamplingSettings, extend_context, sample_target
+from lavin_dit.pipeline.seeds import derived_seed
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.tiling import decode_tiled, encode_tiled
 from lavin_dit.weights.config import config_to_json
@@ -205,7 +206,7 @@ class Networks:
         seed: int,
         on_step: Callable[[], object],
     ) -> Float[Tensor, "b c s y x"]:
-        """Sample target latents, every one from the same noise.
+        """Sample target latents, every one from the same noise; or the means of several samples.
 
         Args:
             task: The context.
@@ -213,11 +214,13 @@ class Networks:
             num_frames: Pixel frames of a target.
             settings: How to integrate.
             seed: What the noise is drawn from.
-            on_step: Called after every step.
+            on_step: Called after every step of every sample.
         """
-        noise = self.noise(num_frames, task.canvas, seed=seed)
+        noise = self.start_noise(
+            num_frames, task.canvas, seed=seed, num_samples=settings.num_samples
+        )
         return self.sample_from(
-            noise.repeat(query_latent.shape[0], 1, 1, 1, 1),
+            noise.repeat(1, query_latent.shape[0], 1, 1, 1, 1),
             task,
             query_latent=query_latent,
             settings=settings,
@@ -226,21 +229,21 @@ class Networks:
 
     def sample_from(
         self,
-        noise: Float[Tensor, "b c s y x"],
+        noise: Float[Tensor, "n b c s y x"],
         task: CompiledTask,
         *,
         query_latent: Float[Tensor, "b c q y x"],
         settings: SamplingSettings,
         on_step: Callable[[], object],
     ) -> Float[Tensor, "b c s y x"]:
-        """Sample target latents, each from a noise of its own.
+        """Sample target latents, each from noise of its own; or the means of several samples.
 
         Args:
-            noise: Start of the path, on the device.
+            noise: Starts of the path, on the device; ``num_samples`` for each query.
             task: The context.
             query_latent: Normalised latents of the queries.
             settings: How to integrate.
-            on_step: Called after every step.
+            on_step: Called after every step of every sample.
         """
         with torch.no_grad(), self._at_work(self.jdit):
             return sample_target(
@@ -251,6 +254,22 @@ class Networks:
                 settings=settings,
                 on_step=on_step,
             )
+
+    def start_noise(
+        self, num_frames: int, canvas: Canvas, *, seed: int, num_samples: int
+    ) -> Float[Tensor, "n 1 c s y x"]:
+        """Draw the starts of several samples of a clip's latent: the first from the seed itself.
+
+        Args:
+            num_frames: Pixel frames.
+            canvas: Size of the frames.
+            seed: What they are drawn from.
+            num_samples: How many.
+        """
+        further = [
+            derived_seed(seed, "further sample", index=index) for index in range(1, num_samples)
+        ]
+        return torch.stack([self.noise(num_frames, canvas, seed=own) for own in (seed, *further)])
 
     def noise(self, num_frames: int, canvas: Canvas, *, seed: int) -> Float[Tensor, "1 c s y x"]:
         """Draw the noise of a clip's latent, on the CPU: a seed means the same on every device.

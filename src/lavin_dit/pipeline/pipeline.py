@@ -20,7 +20,7 @@ from lavin_dit.pipeline.fresh import fresh_networks
 from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.predicting import PredictingSettings, predict_clips
 from lavin_dit.pipeline.prediction import Prediction
-from lavin_dit.pipeline.sampling import SamplingSettings
+from lavin_dit.pipeline.sampling import SamplingSettings, samples_for
 from lavin_dit.pipeline.task_contexts import Context, ContextSettings, TaskContexts
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.vision.task import AnyTask
@@ -295,6 +295,7 @@ class LavinDiTPipeline:
         num_steps: int | None = None,
         guidance_scale: float | None = None,
         solver: str | None = None,
+        num_samples: int | None = None,
         seed: int = 0,
         batch_size: int = 1,
         output_type: Literal["pixels", "latent"] = "pixels",
@@ -323,6 +324,8 @@ class LavinDiTPipeline:
             num_steps: Steps of the sampling grid.
             guidance_scale: Strength of classifier-free guidance; 1 is none and costs half.
             solver: ``euler``, ``heun`` or ``adams_bashforth``.
+            num_samples: Answers, each from noise of its own, that are averaged. If None, the
+                pipeline's own number for the tasks in `AVERAGED_TASKS`, and otherwise 1.
             seed: Source of all randomness. A query's prediction depends on the query, the context
                 and the seed, not on its neighbours.
             batch_size: Queries, or tiles of one query, computed together.
@@ -341,6 +344,11 @@ class LavinDiTPipeline:
                     defaults.guidance_scale if guidance_scale is None else guidance_scale
                 ),
                 solver=defaults.solver if solver is None else solver,
+                num_samples=samples_for(
+                    task if isinstance(task, str) or task is None else task.name,
+                    given=num_samples,
+                    default=defaults.num_samples,
+                ),
             ),
             seed=seed,
             batch_size=batch_size,

@@ -71,6 +71,11 @@ class PredictingSettings:
             )
         return given
 
+    @property
+    def num_steps(self) -> int:
+        """Steps that a batch takes, over all samples that are averaged."""
+        return self.sampling.num_steps * self.sampling.num_samples
+
     def __post_init__(self) -> None:
         """Check what a caller can get wrong."""
         if self.batch_size < 1:
@@ -111,7 +116,7 @@ def predict_clips(
                 yield _predict_in_tiles(networks, task, clip, grid=grid, settings=settings)
             continue
         for batch in batches(neighbours, settings.batch_size):
-            num_steps = settings.sampling.num_steps
+            num_steps = settings.num_steps
             with progress_bar(batch, num_steps=num_steps, show=settings.progress) as bar:
                 yield from _predict_batch(
                     networks, task, batch, settings=settings, on_step=bar.update
@@ -172,7 +177,9 @@ def _predict_in_tiles(
     """
     sheet, num_frames = grid.placement.canvas, task.target_num_frames or clip.num_frames
     frames = fit_frames(clip.frames, grid.placement)
-    noise = networks.noise(num_frames, sheet, seed=settings.seed)
+    noise = networks.start_noise(
+        num_frames, sheet, seed=settings.seed, num_samples=settings.sampling.num_samples
+    )
     posterior_noise = networks.posterior_noise(
         clip.num_frames, sheet, seed=derived_seed(settings.seed, "query posterior")
     )
@@ -185,7 +192,7 @@ def _predict_in_tiles(
     latents, painted = grid.blender(cell=1), grid.blender(cell=CELL_PX)
     for tiles, on_step in _tile_batches(clip, grid.tiles, settings=settings):
         sampled = networks.sample_from(
-            torch.cat([noise[..., tile.rows, tile.columns] for tile in tiles]),
+            torch.cat([noise[..., tile.rows, tile.columns] for tile in tiles], dim=1),
             task,
             query_latent=torch.cat([encoded(tile) for tile in tiles]),
             settings=settings.sampling,
@@ -216,7 +223,7 @@ def _tile_batches(
 ) -> Iterator[tuple[Sequence[Tile], Callable[[], object]]]:
     """Tiles in batches, each with what moves the query's bar on by a step."""
     size = settings.batch_size
-    num_steps = -(-len(tiles) // size) * settings.sampling.num_steps
+    num_steps = -(-len(tiles) // size) * settings.num_steps
     with progress_bar([clip], num_steps=num_steps, show=settings.progress) as bar:
         for first in range(0, len(tiles), size):
             yield tiles[first : first + size], bar.update

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["context posterior", "query posterior"]
-_PURPOSES: tuple[Purpose, ...] = ("context posterior", "query posterior")
+Purpose = Literal["context posterior", "query posterior", "further sample"]
+_PURPOSES: tuple[Purpose, ...] = ("context posterior", "query posterior", "further sample")
 
 
 def derived_seed(seed: int, purpose: Purpose, *, index: int = 0) -> int:

@@ -28,6 +28,8 @@ class SamplingDefaults:
     """Strength of guidance; 1 is none."""
     solver: str
     """euler, heun or adams_bashforth."""
+    num_samples: int
+    """Answers that are averaged where the task asks for a quantity at each pixel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,7 @@ def paper_recipe(size: str, *, side: int) -> JDiTRecipe:
         compile=True,
         gradient_checkpointing=size == "3.4b",
         sampling=SamplingDefaults(
-            num_context_pairs=4, num_steps=19, guidance_scale=1.5, solver="euler"
+            num_context_pairs=4, num_steps=19, guidance_scale=1.5, solver="euler", num_samples=1
         ),
         seed=0,
     )
@@ -185,7 +187,7 @@ def nano_recipe(*, side: int) -> JDiTRecipe:
         strategy="ddp",
         compile=False,
         sampling=SamplingDefaults(
-            num_context_pairs=4, num_steps=4, guidance_scale=2.0, solver="euler"
+            num_context_pairs=4, num_steps=4, guidance_scale=2.0, solver="euler", num_samples=4
         ),
     )
 

@@ -242,4 +242,5 @@ class JDiTValidation:
             guidance_scale=sampling.guidance_scale,
             solver=sampling.solver,
             posterior="mode",
+            num_samples=sampling.num_samples,
         )

@@ -50,14 +50,17 @@ def config_to_json(config: object) -> dict[str, Json]:
 def config_from_json(cls: type[_Config], data: Mapping[str, Json]) -> _Config:
     """Build a dataclass from JSON data, strictly.
 
+    Only a field that has a default may be missing: it came after the data was written.
+
     Args:
         cls: The dataclass.
         data: What `config_to_json` returned for an instance of it.
 
     Raises:
         ValueError: If the data was written by a newer version or for another class, if a key is
-            missing or unknown (all are listed), if a value has the wrong type (field, value and
-            expected type are named), or if the dataclass itself refuses the values.
+            unknown, or missing and without a default (all are listed), if a value has the wrong
+            type (field, value and expected type are named), or if the dataclass itself refuses the
+            values.
     """
     fields = dict(data)
     version = fields.pop(_VERSION_KEY, None)
@@ -93,17 +96,24 @@ def _encode(value: object, path: str) -> Json:
 
 
 def _decode_fields(cls: type[_Config], data: Mapping[str, Json], path: str) -> _Config:
-    names = [field.name for field in _init_fields(cls)]
+    known = {field.name: field for field in _init_fields(cls)}
+    required = {
+        name
+        for name, field in known.items()
+        if field.default is field.default_factory is dataclasses.MISSING
+    }
     where = f" in {path}" if path else ""
     problems = [
         f"{kind} {', '.join(sorted(keys))}{where}"
-        for kind, keys in (("missing", set(names) - set(data)), ("unknown", set(data) - set(names)))
+        for kind, keys in (("missing", required - set(data)), ("unknown", set(data) - set(known)))
         if keys
     ]
     if problems:
         raise ValueError(f"keys of {cls.__name__}: {'; '.join(problems)}")
     hints = typing.get_type_hints(cls)
-    return cls(**{name: _decode(data[name], hints[name], _join(path, name)) for name in names})
+    return cls(
+        **{name: _decode(value, hints[name], _join(path, name)) for name, value in data.items()}
+    )
 
 
 def _decode(value: Json, expected: object, path: str) -> object:

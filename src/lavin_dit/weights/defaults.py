@@ -30,10 +30,12 @@ class PipelineDefaults:
     """Name of the solver."""
     posterior: Posterior
     """Whether pictures are encoded as their posterior's mode or as a sample of it."""
+    num_samples: int = 1
+    """Answers that are averaged where the task is one of ``AVERAGED_TASKS`` (decision 0019)."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        for name in ("height", "width", "num_context_pairs", "num_steps"):
+        for name in ("height", "width", "num_context_pairs", "num_steps", "num_samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.guidance_scale < float("inf"):

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
@@ -19,7 +20,7 @@ from lavin_dit.pipeline.fitting import (
     to_network,
 )
 from lavin_dit.pipeline.pipeline import LavinDiTPipeline
-from lavin_dit.pipeline.sampling import SamplingSettings
+from lavin_dit.pipeline.sampling import SamplingSettings, samples_for
 from lavin_dit.st_vae.autoencoder import STVAE
 
 _MAX_LATENTS = 4096  # of 64 x 64 pixels they take 16 MB, of 512 x 512 a GB
@@ -36,7 +37,12 @@ class PipelinePredictor:
     name = "model"
 
     def __init__(
-        self, pipeline: LavinDiTPipeline, *, settings: SamplingSettings, seed: int = 0
+        self,
+        pipeline: LavinDiTPipeline,
+        *,
+        settings: SamplingSettings,
+        seed: int = 0,
+        num_samples: int | None = None,
     ) -> None:
         """Take over a pipeline.
 
@@ -45,6 +51,8 @@ class PipelinePredictor:
                 give the same scores within their spread.
             settings: How to integrate.
             seed: What the start noise is drawn from.
+            num_samples: Answers to average; the pipeline's own number, for tasks that are averaged,
+                if None.
 
         Raises:
             ValueError: If the pipeline samples its posterior.
@@ -57,11 +65,14 @@ class PipelinePredictor:
         self.pipeline = pipeline
         self.settings = settings
         self.seed = seed
+        self.num_samples = num_samples
         self._latents: OrderedDict[bytes, Tensor] = OrderedDict()
 
     def with_settings(self, settings: SamplingSettings) -> "PipelinePredictor":
         """The same pipeline sampled in another way; what is encoded is shared."""
-        other = PipelinePredictor(self.pipeline, settings=settings, seed=self.seed)
+        other = PipelinePredictor(
+            self.pipeline, settings=settings, seed=self.seed, num_samples=self.num_samples
+        )
         other._latents = self._latents
         return other
 
@@ -73,11 +84,16 @@ class PipelinePredictor:
         task = self._context(questions)
         networks = self.pipeline.networks
         num_frames = questions[0].num_target_frames
+        num_samples = samples_for(
+            questions[0].task,
+            given=self.num_samples,
+            default=self.pipeline.defaults.num_samples,
+        )
         latents = networks.sample(
             task,
             query_latent=query,
             num_frames=num_frames,
-            settings=self.settings,
+            settings=replace(self.settings, num_samples=num_samples),
             seed=self.seed,
             on_step=_nothing,
         )

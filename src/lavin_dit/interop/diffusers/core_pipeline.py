@@ -52,6 +52,7 @@ class CorePipelineMixin(DiffusionPipeline):
         num_inference_steps: int = RELEASED_DEFAULTS.num_steps,
         guidance_scale: float = RELEASED_DEFAULTS.guidance_scale,
         posterior: str = RELEASED_DEFAULTS.posterior,
+        num_samples: int = RELEASED_DEFAULTS.num_samples,
     ) -> None:
         """Put two networks and a scheduler together; the rest is used where a call says nothing.
 
@@ -65,6 +66,8 @@ class CorePipelineMixin(DiffusionPipeline):
             num_inference_steps: Steps of the sampling grid.
             guidance_scale: Strength of classifier-free guidance; 1 is none.
             posterior: ``mode`` or ``sample``: how pictures are encoded.
+            num_samples: Answers that the core averages for the tasks it knows by name; kept for the
+                way back.
         """
         super().__init__()
         self.register_modules(st_vae=st_vae, jdit=jdit, scheduler=scheduler)
@@ -75,6 +78,7 @@ class CorePipelineMixin(DiffusionPipeline):
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
             posterior=posterior,
+            num_samples=num_samples,
         )
 
     @classmethod
@@ -145,6 +149,7 @@ class CorePipelineMixin(DiffusionPipeline):
             num_inference_steps=defaults.num_steps,
             guidance_scale=defaults.guidance_scale,
             posterior=defaults.posterior,
+            num_samples=defaults.num_samples,
         )
 
     def save_core_checkpoint(self, directory: str | os.PathLike[str]) -> None:
@@ -202,4 +207,5 @@ class CorePipelineMixin(DiffusionPipeline):
             guidance_scale=saved["guidance_scale"],
             solver=solver,
             posterior=saved["posterior"],
+            num_samples=saved["num_samples"],
         )

@@ -105,7 +105,7 @@ class PlacedNetworks(Networks):
 
     def sample_from(
         self,
-        noise: Float[Tensor, "b c s y x"],
+        noise: Float[Tensor, "n b c s y x"],
         task: CompiledTask,
         *,
         query_latent: Float[Tensor, "b c q y x"],
