@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -337,6 +338,37 @@ def test_a_mixture(
     assert "gone.py: no such program" in error_line(capsys)
     assert run("look", "recipe.py:mixture", "--task", "colorization") == 2
     assert "only the number of batches can be chosen" in error_line(capsys)
+
+
+@pytest.mark.usefixtures("voc")
+def test_a_mixture_of_which_no_episode_can_be_drawn_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.py").write_text(RECIPE)
+    for photo in tmp_path.rglob("*.jpg"):
+        photo.write_bytes(b"torn")
+    assert run("look", "recipe.py:mixture") == 2
+    assert "no episode could be drawn from 3 samples" in error_line(capsys)
+
+
+def test_shards_are_read_from_a_store(
+    voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("prepare", "pascal5i", voc, "-o", tmp_path / "shards") == 0
+    store = fsspec.filesystem("memory")
+    for path in (tmp_path / "shards").iterdir():
+        store.pipe_file(f"/look/shards/{path.name}", path.read_bytes())
+    try:
+        shards, sheet = "memory://look/shards", ("-o", tmp_path / "look.png")
+        assert run("look", "shards", shards, *sheet) == 0
+        assert run("tasks", "colorization", "--source", "shards", shards, *sheet) == 0
+        assert run("prepare", "shards", shards, "-o", tmp_path / "copy") == 0
+        assert len(ShardSource(tmp_path / "copy")) == 3
+    finally:
+        store.rm("/look", recursive=True)
+    assert run("prepare", "pascal5i", voc, "-o", "s3://bucket/shards") == 2
+    assert "s3:/bucket/shards: results are written to this machine" in error_line(capsys)
 
 
 def test_the_synthetic_world_as_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -200,6 +200,15 @@ def test_indices_of_other_versions_are_refused(tmp_path):
         ShardSource(tmp_path)
 
 
+def test_many_samples_left_out_are_one_line(tmp_path, caplog):
+    source = SceneSource(length=8, unusable=frozenset({0, 2, 3, 5, 6}))
+    prepare_shards(source, tmp_path, settings=ShardSettings(samples_per_shard=6))
+    assert [record.getMessage() for record in caplog.records] == [
+        "shard-000000.tar: left out 4 x photo is torn: scene 0, scene 2, scene 3 and 1 more",
+        "shard-000001.tar: left out 1 x photo is torn: scene 6",
+    ]
+
+
 def test_shards_without_a_usable_sample_are_not_listed(tmp_path):
     source = SceneSource(length=7, unusable=frozenset({3, 4, 5}))
     report = prepare_shards(source, tmp_path, settings=SETTINGS)

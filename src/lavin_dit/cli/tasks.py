@@ -11,7 +11,7 @@ import tyro
 
 from lavin_dit.cli.sheets import check_sheet_path, save_sheet
 from lavin_dit.cli.tables import print_table
-from lavin_dit.data.source_choice import SourceChoice
+from lavin_dit.data.source_choice import SourceChoice, folder_or_address
 
 if TYPE_CHECKING:
     from lavin_dit.vision.contact_sheet import Strip
@@ -35,7 +35,7 @@ class Tasks:
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Sheet to write: a picture, or with the ending .mp4 a film in which clips run."""
     source: tuple[str, ...] = ()
-    """Source to draw the tasks on, and its folder if it has one: coco /data/coco."""
+    """Source to draw the tasks on, and its folder or address if it has one: coco /data/coco."""
     split: str | None = None
     """Part of the source, such as train; the source's own default if not given."""
     side_px: int = _DEFAULT_SIDE_PX
@@ -91,7 +91,7 @@ class Tasks:
         """Each task that the source has annotations for, on one of its samples."""
         choice = SourceChoice(
             name=self.source[0],
-            root=Path(self.source[1]) if len(self.source) > 1 else None,
+            root=folder_or_address(self.source[1]) if len(self.source) > 1 else None,
             split=self.split,
             settings=self.settings,
             labels=self.labels,

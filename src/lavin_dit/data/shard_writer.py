@@ -5,8 +5,9 @@ A shard is written from its range of indices alone, so it comes out the same who
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -27,8 +28,11 @@ from lavin_dit.data.shards import (
     written_whole,
 )
 from lavin_dit.data.tar_members import TAR_END, tar_block
-from lavin_dit.datasets.source import Source, usable_samples
+from lavin_dit.datasets.source import Source, UnusableSampleError
 from lavin_dit.vision.sample import Sample
+
+_log = logging.getLogger(__name__)
+_NUM_NAMED = 3  # samples left out that are named for each reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +129,7 @@ def write_shard(job: ShardJob, number: int) -> None:
     """
     start = number * job.settings.samples_per_shard
     stop = min(start + job.settings.samples_per_shard, len(job.source))
-    skipped: Counter[str] = Counter()
+    left_out: defaultdict[str, list[str]] = defaultdict(list)
     offsets: list[int] = []
     sizes: list[int] = []
     checksums: list[str] = []
@@ -135,7 +139,7 @@ def write_shard(job: ShardJob, number: int) -> None:
         leftover.unlink()
     (job.output / record_name(number)).unlink(missing_ok=True)
     with one_thread(), written_whole(path) as partial, partial.open("wb") as file:
-        for index, sample in _numbered(job.source, range(start, stop), skipped):
+        for index, sample in _numbered(job.source, range(start, stop), left_out):
             members = sample_to_members(sample, key=f"{index:09d}", encoding=job.settings.pictures)
             block = tar_block(members)
             offsets.append(file.tell())
@@ -146,6 +150,7 @@ def write_shard(job: ShardJob, number: int) -> None:
         file.write(TAR_END)
         digest.update(TAR_END)
         file_size = file.tell()
+    _tell_what_was_left_out(path.name, left_out)
     record = ShardRecord(
         plan=job.plan,
         file_size=file_size,
@@ -153,18 +158,30 @@ def write_shard(job: ShardJob, number: int) -> None:
         offsets=tuple(offsets),
         sizes=tuple(sizes),
         checksums=tuple(checksums),
-        skipped=dict(skipped),
+        skipped={reason: len(names) for reason, names in left_out.items()},
     )
     write_record(record, job.output / record_name(number))
 
 
 def _numbered(
-    source: Source, indices: range, skipped: Counter[str]
+    source: Source, indices: range, left_out: defaultdict[str, list[str]]
 ) -> Iterator[tuple[int, Sample]]:
-    """The usable samples of a range with their indices."""
+    """The usable samples of a range with their indices; names of the others go by reason."""
     for index in indices:
-        for sample in usable_samples(source, [index], skipped=skipped):
+        try:
+            sample = source[index]
+        except UnusableSampleError as error:
+            left_out[error.reason].append(error.name)
+        else:
             yield index, sample
+
+
+def _tell_what_was_left_out(shard: str, left_out: Mapping[str, Sequence[str]]) -> None:
+    """Log a line for each reason: there may be many samples, of which it names the first."""
+    for reason, names in left_out.items():
+        more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
+        first = ", ".join(names[:_NUM_NAMED])
+        _log.warning("%s: left out %d x %s: %s%s", shard, len(names), reason, first, more)
 
 
 def write_index(job: ShardJob, num_shards: int) -> None:
