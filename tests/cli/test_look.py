@@ -242,13 +242,15 @@ def test_pseudo_labels_are_looked_at_and_written(
 
 
 def test_boxes_of_pseudo_labels_have_their_classes_named(
-    ucf: Path, detectors: Path, tmp_path: Path
+    ucf: Path, detectors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     boxes = ("--labels", f"boxes={detectors / 'boxes.json'}")
     sheet = ("-o", tmp_path / "look.png")
     shards = tmp_path / "shards"
     assert run("look", "ucf101", ucf, *boxes, *sheet, "--num-frames", 5) == 0
     assert run("prepare", "ucf101", ucf, *boxes, "-o", shards, "--num-frames", 1) == 0
+    assert run("prepare", "ucf101", ucf, *boxes, "-o", shards, "--num-frames", 5) == 2
+    assert "['num_frames=1']" in error_line(capsys)
     source = ShardSource(shards)
     assert source.class_names[3] == "car"
     found = source[0][Boxes]

@@ -227,3 +227,14 @@ def test_empty_sources_are_refused(tmp_path):
 def test_parts_are_counted_from_one():
     with pytest.raises(ValueError, match="there is no part 3 of 2"):
         Part(number=3, count=2)
+
+
+def test_a_source_of_other_settings_is_not_mixed_in(tmp_path):
+    """Such a source may have the same name, split, kinds and length."""
+    filled = ShardSettings(source_settings=("depth=filled",))
+    prepare_shards(SceneSource(length=2), tmp_path, settings=filled)
+    assert prepare_shards(SceneSource(length=2), tmp_path, settings=filled).kept == 1
+    with pytest.raises(
+        ShardError, match=r"\['depth=filled'\].* rather than .*'source_settings': \[\]"
+    ):
+        prepare_shards(SceneSource(length=2), tmp_path)

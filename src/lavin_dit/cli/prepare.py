@@ -69,6 +69,7 @@ class ShardOptions:
         settings = ShardSettings(
             samples_per_shard=self.samples_per_shard,
             pictures=PictureEncoding(format=self.format, max_short_side_px=self.max_short_side_px),
+            source_settings=self._source_settings(),
         )
         source = self._source(name, root)
         print(f"{source.name} ({source.split}): {len(source):,} samples{left_out(source.skipped)}")
@@ -103,6 +104,11 @@ class ShardOptions:
         if kinds and set(source.kinds) != set(kinds):
             raise ValueError(f"{name} always has all its kinds; leave --kinds out")
         return source
+
+    def _source_settings(self) -> tuple[str, ...]:
+        """What decides the samples and is not told by the source."""
+        length = () if self.num_frames is None else (f"num_frames={self.num_frames}",)
+        return tuple(sorted({*self.settings, *length}))
 
     def _part(self) -> "Part":
         """The part, from words such as 2/8."""

@@ -43,10 +43,13 @@ class ShardSettings:
         samples_per_shard: Number of samples of the source that a shard is made of; about a
             gigabyte's worth serves object stores best.
         pictures: How pictures are stored.
+        source_settings: What the source was constructed with, as words such as ``depth=filled``:
+            a source of other settings may look the same, and must not be written into the folder.
     """
 
     samples_per_shard: int = 1000
     pictures: PictureEncoding = field(default_factory=PictureEncoding)
+    source_settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the number."""
@@ -90,7 +93,7 @@ def agree_on_plan(source: Source, output: Path, settings: ShardSettings) -> str:
         "split": source.split,
         "kinds": [kind_name(kind) for kind in source.kinds],
         "num_samples": len(source),
-        "settings": asdict(settings),
+        "settings": asdict(settings) | {"source_settings": list(settings.source_settings)},
     }
     output.mkdir(parents=True, exist_ok=True)
     path = output / PLAN
