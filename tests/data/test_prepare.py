@@ -127,7 +127,7 @@ def test_errors_of_workers_arrive(tmp_path):
 @pytest.mark.parametrize(
     ("source", "settings", "message"),
     [
-        (SOURCE, ShardSettings(samples_per_shard=4), "settings .*samples_per_shard': 3"),
+        (SOURCE, ShardSettings(samples_per_shard=4), "samples_per_shard 3 rather than"),
         (replace(SOURCE, length=12), SETTINGS, "num_samples 11 rather than 12"),
         (replace(SOURCE, kinds=(Depth,)), SETTINGS, "kinds"),
         (replace(SOURCE, split="val"), SETTINGS, "split 'train' rather than 'val'"),
@@ -235,6 +235,6 @@ def test_a_source_of_other_settings_is_not_mixed_in(tmp_path):
     prepare_shards(SceneSource(length=2), tmp_path, settings=filled)
     assert prepare_shards(SceneSource(length=2), tmp_path, settings=filled).kept == 1
     with pytest.raises(
-        ShardError, match=r"\['depth=filled'\].* rather than .*'source_settings': \[\]"
+        ShardError, match=r"with source_settings \['depth=filled'\] rather than \[\];"
     ):
         prepare_shards(SceneSource(length=2), tmp_path)

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lavin_dit.data.one_thread import one_thread
 from lavin_dit.data.sample_members import PictureEncoding, kind_name, sample_to_members
@@ -88,7 +89,7 @@ def agree_on_plan(source: Source, output: Path, settings: ShardSettings) -> str:
     Raises:
         ShardError: If the folder holds shards of another source or with other settings.
     """
-    plan = {
+    plan: dict[str, Any] = {
         "name": source.name,
         "split": source.split,
         "kinds": [kind_name(kind) for kind in source.kinds],
@@ -106,9 +107,10 @@ def agree_on_plan(source: Source, output: Path, settings: ShardSettings) -> str:
         raise ShardError(f"{path} is damaged; delete the folder and prepare again") from error
     if found != plan:
         differing = ", ".join(
-            f"{key} {found.get(key)!r} rather than {value!r}"
-            for key, value in plan.items()
-            if found.get(key) != value
+            f"{key} {earlier.get(key)!r} rather than {value!r}"
+            for earlier, now in ((found, plan), (found.get("settings", {}), plan["settings"]))
+            for key, value in now.items()
+            if key != "settings" and earlier.get(key) != value
         )
         raise ShardError(f"{output} holds shards with {differing}; choose another folder")
     return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
