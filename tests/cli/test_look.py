@@ -90,10 +90,12 @@ def test_tasks_are_drawn_on_a_source(
     voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "tasks.png"
-    words = ["tasks", "foreground_segmentation", "colorization", "video_depth", "-o", path]
+    names = ("foreground_segmentation", "colorization", "video_depth", "object_detection")
+    words = ["tasks", *names, "-o", path]  # the boxes' files are not there
     assert run(*words, "--source", "pascal5i", voc, "--split", "val") == 0
     out = capsys.readouterr().out
     assert "video_depth is not drawn: Pascal-5i has no Depth; it has Mask, Boxes" in out
+    assert "object_detection is not drawn: Pascal VOC 2012: " in out
     assert "2 rows" in out
     assert run("tasks", "--source", "pascal5i", voc) == 2
     assert "say with -o where to" in error_line(capsys)

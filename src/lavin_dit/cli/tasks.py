@@ -12,6 +12,7 @@ import tyro
 from lavin_dit.cli.sheets import check_sheet_path, save_sheet
 from lavin_dit.cli.tables import print_table
 from lavin_dit.data.source_choice import SourceChoice, folder_or_address
+from lavin_dit.datasets.layout import LayoutError
 
 if TYPE_CHECKING:
     from lavin_dit.vision.contact_sheet import Strip
@@ -103,7 +104,7 @@ class Tasks:
         for task in tasks:
             try:
                 strips.append(self._on_sample(task, choice))
-            except ValueError as error:
+            except (ValueError, LayoutError) as error:  # no such kind, or its files are not there
                 print(f"{task.name} is not drawn: {error}")
         if not strips:
             raise ValueError(f"no task can be drawn on {choice.name}")
