@@ -32,12 +32,12 @@ def made_or_failure(make: Callable[[], _Made]) -> _Made | Failure:
         make: Makes it.
 
     Returns:
-        What was made; or a failure, if no episode can be drawn, shards are damaged or an extra is
-        not installed. Any other error is raised.
+        What was made; or a failure, if no episode can be drawn, shards are damaged, files can't be
+        read or an extra is not installed. Any other error is raised.
     """
     try:
         return make()
-    except (NoEpisodeError, ShardError, ImportError) as error:
+    except (NoEpisodeError, ShardError, OSError, ImportError) as error:
         return Failure(error=error)
 
 
@@ -53,6 +53,7 @@ def made(found: _Made | Failure) -> _Made:
     Raises:
         NoEpisodeError: If no episode could be drawn.
         ShardError: If shards are damaged.
+        OSError: If files can't be read.
         ImportError: If an extra is not installed.
     """
     if isinstance(found, Failure):
