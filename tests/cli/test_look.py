@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -89,10 +90,12 @@ def test_tasks_are_drawn_on_a_source(
     voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "tasks.png"
-    words = ["tasks", "foreground_segmentation", "colorization", "video_depth", "-o", path]
+    names = ("foreground_segmentation", "colorization", "video_depth", "object_detection")
+    words = ["tasks", *names, "-o", path]  # the boxes' files are not there
     assert run(*words, "--source", "pascal5i", voc, "--split", "val") == 0
     out = capsys.readouterr().out
     assert "video_depth is not drawn: Pascal-5i has no Depth; it has Mask, Boxes" in out
+    assert "object_detection is not drawn: Pascal VOC 2012: " in out
     assert "2 rows" in out
     assert run("tasks", "--source", "pascal5i", voc) == 2
     assert "say with -o where to" in error_line(capsys)
@@ -241,13 +244,15 @@ def test_pseudo_labels_are_looked_at_and_written(
 
 
 def test_boxes_of_pseudo_labels_have_their_classes_named(
-    ucf: Path, detectors: Path, tmp_path: Path
+    ucf: Path, detectors: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     boxes = ("--labels", f"boxes={detectors / 'boxes.json'}")
     sheet = ("-o", tmp_path / "look.png")
     shards = tmp_path / "shards"
     assert run("look", "ucf101", ucf, *boxes, *sheet, "--num-frames", 5) == 0
     assert run("prepare", "ucf101", ucf, *boxes, "-o", shards, "--num-frames", 1) == 0
+    assert run("prepare", "ucf101", ucf, *boxes, "-o", shards, "--num-frames", 5) == 2
+    assert "['num_frames=1']" in error_line(capsys)
     source = ShardSource(shards)
     assert source.class_names[3] == "car"
     found = source[0][Boxes]
@@ -337,6 +342,37 @@ def test_a_mixture(
     assert "gone.py: no such program" in error_line(capsys)
     assert run("look", "recipe.py:mixture", "--task", "colorization") == 2
     assert "only the number of batches can be chosen" in error_line(capsys)
+
+
+@pytest.mark.usefixtures("voc")
+def test_a_mixture_of_which_no_episode_can_be_drawn_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.py").write_text(RECIPE)
+    for photo in tmp_path.rglob("*.jpg"):
+        photo.write_bytes(b"torn")
+    assert run("look", "recipe.py:mixture") == 2
+    assert "no episode could be drawn from 3 samples" in error_line(capsys)
+
+
+def test_shards_are_read_from_a_store(
+    voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("prepare", "pascal5i", voc, "-o", tmp_path / "shards") == 0
+    store = fsspec.filesystem("memory")
+    for path in (tmp_path / "shards").iterdir():
+        store.pipe_file(f"/look/shards/{path.name}", path.read_bytes())
+    try:
+        shards, sheet = "memory://look/shards", ("-o", tmp_path / "look.png")
+        assert run("look", "shards", shards, *sheet) == 0
+        assert run("tasks", "colorization", "--source", "shards", shards, *sheet) == 0
+        assert run("prepare", "shards", shards, "-o", tmp_path / "copy") == 0
+        assert len(ShardSource(tmp_path / "copy")) == 3
+    finally:
+        store.rm("/look", recursive=True)
+    assert run("prepare", "pascal5i", voc, "-o", "s3://bucket/shards") == 2
+    assert "s3:/bucket/shards: results are written to this machine" in error_line(capsys)
 
 
 def test_the_synthetic_world_as_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

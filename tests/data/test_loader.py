@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from lavin_dit.data.episodes import NoEpisodeError
 from lavin_dit.data.loader import EpisodeLoader, Workers
 from lavin_dit.data.prepare import prepare_shards
-from lavin_dit.data.shard_source import ShardSource
 from lavin_dit.data.shard_writer import ShardSettings
+from lavin_dit.data.shards import ShardError
 from loader_mixture import loader_mixture
 from scene_source import SceneSource
 
@@ -174,18 +175,26 @@ def test_the_global_generator_is_left_alone(mixture):
     np.testing.assert_array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
 
 
-def test_errors_of_workers_arrive(folder, tmp_path):
+def test_errors_of_workers_arrive_as_they_are(folder):
     mixture = loader_mixture(folder)
-    shards = ShardSource(folder)
-    assert len(shards) == 13
     path = folder / "shard-000000.tar"
     data = path.read_bytes()
     path.write_bytes(data[:700])
     try:
-        with pytest.raises(ValueError, match=r"shard-000000\.tar ends within"):
+        with pytest.raises(ShardError, match=r"^\S+shard-000000\.tar ends within.*again$"):
             take(EpisodeLoader(mixture, workers=Workers(count=1)), 20)
     finally:
         path.write_bytes(data)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_source_of_which_nothing_can_be_used_ends_the_run(tmp_path, count):
+    dark = SceneSource(length=5, empty=frozenset(range(5)))
+    prepare_shards(dark, tmp_path, settings=ShardSettings(samples_per_shard=5))
+    mixture = loader_mixture(tmp_path)
+    told = r"^depth_estimation from scenes: no episode could be drawn from 5 samples, .*a depth$"
+    with pytest.raises(NoEpisodeError, match=told):
+        take(EpisodeLoader(mixture, workers=Workers(count=count)), 5)
 
 
 @pytest.mark.parametrize(

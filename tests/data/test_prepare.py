@@ -127,7 +127,7 @@ def test_errors_of_workers_arrive(tmp_path):
 @pytest.mark.parametrize(
     ("source", "settings", "message"),
     [
-        (SOURCE, ShardSettings(samples_per_shard=4), "settings .*samples_per_shard': 3"),
+        (SOURCE, ShardSettings(samples_per_shard=4), "samples_per_shard 3 rather than"),
         (replace(SOURCE, length=12), SETTINGS, "num_samples 11 rather than 12"),
         (replace(SOURCE, kinds=(Depth,)), SETTINGS, "kinds"),
         (replace(SOURCE, split="val"), SETTINGS, "split 'train' rather than 'val'"),
@@ -200,6 +200,15 @@ def test_indices_of_other_versions_are_refused(tmp_path):
         ShardSource(tmp_path)
 
 
+def test_many_samples_left_out_are_one_line(tmp_path, caplog):
+    source = SceneSource(length=8, unusable=frozenset({0, 2, 3, 5, 6}))
+    prepare_shards(source, tmp_path, settings=ShardSettings(samples_per_shard=6))
+    assert [record.getMessage() for record in caplog.records] == [
+        "shard-000000.tar: left out 4 x photo is torn: scene 0, scene 2, scene 3 and 1 more",
+        "shard-000001.tar: left out 1 x photo is torn: scene 6",
+    ]
+
+
 def test_shards_without_a_usable_sample_are_not_listed(tmp_path):
     source = SceneSource(length=7, unusable=frozenset({3, 4, 5}))
     report = prepare_shards(source, tmp_path, settings=SETTINGS)
@@ -218,3 +227,14 @@ def test_empty_sources_are_refused(tmp_path):
 def test_parts_are_counted_from_one():
     with pytest.raises(ValueError, match="there is no part 3 of 2"):
         Part(number=3, count=2)
+
+
+def test_a_source_of_other_settings_is_not_mixed_in(tmp_path):
+    """Such a source may have the same name, split, kinds and length."""
+    filled = ShardSettings(source_settings=("depth=filled",))
+    prepare_shards(SceneSource(length=2), tmp_path, settings=filled)
+    assert prepare_shards(SceneSource(length=2), tmp_path, settings=filled).kept == 1
+    with pytest.raises(
+        ShardError, match=r"with source_settings \['depth=filled'\] rather than \[\];"
+    ):
+        prepare_shards(SceneSource(length=2), tmp_path)

@@ -81,8 +81,23 @@ def test_a_failing_network_is_tried_again(address, monkeypatch, caplog):
     assert RemoteStorage(address).read("shards.json")
     assert caplog.text.count("again in") == 3
     failures = iter([OSError("down")] * 4)
-    with pytest.raises(OSError, match="down"):
+    with pytest.raises(OSError, match=r"bucket/shards/shards\.json cannot be read: down"):
         RemoteStorage(address).read("shards.json")
+
+
+def test_a_stores_own_errors_are_told_as_what_they_are(address, monkeypatch):
+    """Also of the index, which is not damaged if it can't be had."""
+    monkeypatch.setattr("lavin_dit.data.storage._FIRST_PAUSE_S", 0.001)
+    real = type(fsspec.filesystem("memory")).cat_file
+
+    def locked(self, path, **kwargs):
+        if path.endswith("index.npz"):
+            raise RuntimeError("no credentials")
+        return real(self, path, **kwargs)
+
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.cat_file", locked)
+    with pytest.raises(OSError, match=r"index\.npz cannot be read: no credentials"):
+        ShardSource(address)
 
 
 def test_kinds_that_are_not_needed_are_not_decoded(folder):

@@ -11,7 +11,7 @@ import tyro
 
 from lavin_dit.cli.outputs import left_out, listed
 from lavin_dit.cli.sheets import check_sheet_path, save_sheet
-from lavin_dit.data.source_choice import SourceChoice
+from lavin_dit.data.source_choice import SourceChoice, folder_or_address
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,8 +38,9 @@ class Look:
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
     """Source, such as world, coco or photos; or a mixture, such as recipe.py:mixture."""
-    root: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="[FOLDER]")] = None
-    """Folder of the source; docs/data.md says what it holds. The synthetic world has none."""
+    root: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[FOLDER]")] = None
+    """Folder of the source; docs/data.md says what it holds. The synthetic world has none; shards
+    may be at an address, such as s3://bucket/coco."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("look.png")
     """File to write: a picture, or with the ending .mp4 a film in which clips run."""
     task: str | None = None
@@ -82,7 +83,7 @@ class Look:
         num_frames = self.num_frames if task is None else task.num_frames
         source = SourceChoice(
             name=self.name,
-            root=self.root,
+            root=None if self.root is None else folder_or_address(self.root),
             split=self.split,
             settings=self.settings,
             labels=self.labels,

@@ -1,16 +1,31 @@
 """Checks of where results go, made before any work is done."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:(/|$)")  # what a path makes of s3://bucket/folder
+
+
+def check_on_this_machine(folder: Path) -> None:
+    """Refuse addresses in a store, of which a path would make a folder here.
+
+    Raises:
+        ValueError: If the path is one.
+    """
+    if _ADDRESS.match(str(folder)):
+        raise ValueError(f"{folder}: results are written to this machine; copy them to a store")
 
 
 def check_writable(folder: Path) -> None:
     """Make a folder and try to write in it.
 
     Raises:
+        ValueError: If it is an address in a store.
         OSError: If that fails.
     """
+    check_on_this_machine(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=folder, prefix=".lavin-"):

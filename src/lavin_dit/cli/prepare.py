@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from lavin_dit.cli.fetch import FETCHED, FetchOptions
-from lavin_dit.cli.outputs import check_writable, left_out
-from lavin_dit.data.source_choice import SourceChoice
+from lavin_dit.cli.outputs import check_on_this_machine, check_writable, left_out
+from lavin_dit.data.source_choice import SourceChoice, folder_or_address
 
 if TYPE_CHECKING:
     from lavin_dit.data.prepare import Part, PrepareReport, Progress
@@ -45,12 +45,12 @@ class ShardOptions:
     check: bool = False
     """Compare every shard with its checksum in the end."""
 
-    def write(self, name: str, root: Path | None, output: Path) -> int:
+    def write(self, name: str, root: Path | str | None, output: Path) -> int:
         """Write a source as shards.
 
         Args:
             name: The source's name.
-            root: Its folder, if it has one.
+            root: Its folder, if it has one, or the address of shards.
             output: Folder of the shards; those in it that are whole are kept.
 
         Returns:
@@ -69,6 +69,7 @@ class ShardOptions:
         settings = ShardSettings(
             samples_per_shard=self.samples_per_shard,
             pictures=PictureEncoding(format=self.format, max_short_side_px=self.max_short_side_px),
+            source_settings=self._source_settings(),
         )
         source = self._source(name, root)
         print(f"{source.name} ({source.split}): {len(source):,} samples{left_out(source.skipped)}")
@@ -88,7 +89,7 @@ class ShardOptions:
             print(f"damaged: {problem}")
         return _EXIT_DAMAGED if problems else 0
 
-    def _source(self, name: str, root: Path | None) -> "Source":
+    def _source(self, name: str, root: Path | str | None) -> "Source":
         """The source, with the kinds asked for."""
         from lavin_dit.data.sample_members import KINDS
 
@@ -103,6 +104,11 @@ class ShardOptions:
         if kinds and set(source.kinds) != set(kinds):
             raise ValueError(f"{name} always has all its kinds; leave --kinds out")
         return source
+
+    def _source_settings(self) -> tuple[str, ...]:
+        """What decides the samples and is not told by the source."""
+        length = () if self.num_frames is None else (f"num_frames={self.num_frames}",)
+        return tuple(sorted({*self.settings, *length}))
 
     def _part(self) -> "Part":
         """The part, from words such as 2/8."""
@@ -128,8 +134,9 @@ class Prepare:
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
     """Source, such as world, coco or photos."""
-    root: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="[FOLDER]")] = None
-    """Folder of the source; docs/data.md says what it holds. The synthetic world has none."""
+    root: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[FOLDER]")] = None
+    """Folder of the source; docs/data.md says what it holds. The synthetic world has none; shards
+    may be at an address, such as s3://bucket/coco."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder to write to; one that an earlier run began is gone on with."""
     shards: Annotated[ShardOptions, tyro.conf.arg(name="")] = field(default_factory=ShardOptions)
@@ -137,6 +144,7 @@ class Prepare:
 
     def run(self) -> int:
         """Write or fetch."""
+        check_on_this_machine(self.output)
         if self.name in FETCHED and self.root is None:
             if self.shards != ShardOptions():
                 raise ValueError(
@@ -146,7 +154,8 @@ class Prepare:
             return self.fetching.fetch(self.name, self.output)
         if self.fetching != FetchOptions():
             raise ValueError("cache, packages, max_side and min_side are for fetching, not shards")
-        return self.shards.write(self.name, self.root, self.output)
+        root = None if self.root is None else folder_or_address(self.root)
+        return self.shards.write(self.name, root, self.output)
 
 
 class _Bar:

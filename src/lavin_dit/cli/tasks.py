@@ -11,7 +11,8 @@ import tyro
 
 from lavin_dit.cli.sheets import check_sheet_path, save_sheet
 from lavin_dit.cli.tables import print_table
-from lavin_dit.data.source_choice import SourceChoice
+from lavin_dit.data.source_choice import SourceChoice, folder_or_address
+from lavin_dit.datasets.layout import LayoutError
 
 if TYPE_CHECKING:
     from lavin_dit.vision.contact_sheet import Strip
@@ -35,7 +36,7 @@ class Tasks:
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Sheet to write: a picture, or with the ending .mp4 a film in which clips run."""
     source: tuple[str, ...] = ()
-    """Source to draw the tasks on, and its folder if it has one: coco /data/coco."""
+    """Source to draw the tasks on, and its folder or address if it has one: coco /data/coco."""
     split: str | None = None
     """Part of the source, such as train; the source's own default if not given."""
     side_px: int = _DEFAULT_SIDE_PX
@@ -91,7 +92,7 @@ class Tasks:
         """Each task that the source has annotations for, on one of its samples."""
         choice = SourceChoice(
             name=self.source[0],
-            root=Path(self.source[1]) if len(self.source) > 1 else None,
+            root=folder_or_address(self.source[1]) if len(self.source) > 1 else None,
             split=self.split,
             settings=self.settings,
             labels=self.labels,
@@ -103,7 +104,7 @@ class Tasks:
         for task in tasks:
             try:
                 strips.append(self._on_sample(task, choice))
-            except ValueError as error:
+            except (ValueError, LayoutError) as error:  # no such kind, or its files are not there
                 print(f"{task.name} is not drawn: {error}")
         if not strips:
             raise ValueError(f"no task can be drawn on {choice.name}")

@@ -19,7 +19,7 @@ from lavin_dit.vision.sample import Sample
 from lavin_dit.vision.task import AnyTask, NothingToPaintError, Pair
 
 
-class NoEpisodeError(RuntimeError):
+class NoEpisodeError(ValueError):
     """Too many samples of a source were rejected in a row to draw one episode."""
 
 

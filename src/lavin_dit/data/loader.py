@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lavin_dit.data.batch import EpisodeBatch, Origin
 from lavin_dit.data.mixture import Mixture
+from lavin_dit.data.worker_errors import Failure, made, made_or_failure
 
 _log = logging.getLogger(__name__)
 _ARRAYS = ("context_inputs", "context_targets", "query", "target")
@@ -89,9 +90,13 @@ class EpisodeLoader:
 
         Yields:
             This rank's part of each step's batch. Leaving the loop ends the workers.
+
+        Raises:
+            NoEpisodeError: If too many samples of a source are rejected.
+            ShardError: If shards are damaged.
         """
         for parcel in self._data_loader():
-            batch = parcel.unpacked()
+            batch = made(parcel).unpacked()
             for reason, number in batch.skipped.items():
                 if reason not in self.skipped:
                     _log.warning("step %d: skipping a sample of %s", batch.step, reason)
@@ -163,14 +168,18 @@ class _Parcel:
         return EpisodeBatch(step=self.step, origins=self.origins, skipped=self.skipped, **arrays)
 
 
-class _Steps(Dataset[_Parcel]):
+class _Steps(Dataset[_Parcel | Failure]):
     """Steps as items."""
 
     def __init__(self, mixture: Mixture, slots: range) -> None:
         self._mixture = mixture
         self._slots = slots
 
-    def __getitem__(self, index: int) -> _Parcel:
+    def __getitem__(self, index: int) -> _Parcel | Failure:
+        """One step's batch, or why there is none."""
+        return made_or_failure(lambda: self._parcel(index))
+
+    def _parcel(self, index: int) -> _Parcel:
         """One step's batch."""
         batch = self._mixture.batch(index, slots=self._slots)
         tensors = {name: torch.from_numpy(getattr(batch, name)) for name in _ARRAYS}

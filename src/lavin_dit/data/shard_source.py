@@ -138,9 +138,11 @@ def _read_index(storage: Storage, manifest: Manifest) -> ShardIndex:
     """The index, after checking it and all sizes that are known without a request."""
     where = storage.describe(INDEX)
     try:
-        index = ShardIndex.from_bytes(storage.read(INDEX))
+        data = storage.read(INDEX)
     except FileNotFoundError as error:
         raise ShardError(f"{where} does not exist; prepare again, which rewrites it") from error
+    try:
+        index = ShardIndex.from_bytes(data)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ShardError(f"{where} is damaged; prepare again, which rewrites it") from error
     num_samples = sum(count for _, count, _, _ in manifest.shards)

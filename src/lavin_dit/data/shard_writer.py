@@ -5,10 +5,12 @@ A shard is written from its range of indices alone, so it comes out the same who
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lavin_dit.data.one_thread import one_thread
 from lavin_dit.data.sample_members import PictureEncoding, kind_name, sample_to_members
@@ -27,8 +29,11 @@ from lavin_dit.data.shards import (
     written_whole,
 )
 from lavin_dit.data.tar_members import TAR_END, tar_block
-from lavin_dit.datasets.source import Source, usable_samples
+from lavin_dit.datasets.source import Source, UnusableSampleError
 from lavin_dit.vision.sample import Sample
+
+_log = logging.getLogger(__name__)
+_NUM_NAMED = 3  # samples left out that are named for each reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +44,13 @@ class ShardSettings:
         samples_per_shard: Number of samples of the source that a shard is made of; about a
             gigabyte's worth serves object stores best.
         pictures: How pictures are stored.
+        source_settings: What the source was constructed with, as words such as ``depth=filled``:
+            a source of other settings may look the same, and must not be written into the folder.
     """
 
     samples_per_shard: int = 1000
     pictures: PictureEncoding = field(default_factory=PictureEncoding)
+    source_settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the number."""
@@ -81,12 +89,12 @@ def agree_on_plan(source: Source, output: Path, settings: ShardSettings) -> str:
     Raises:
         ShardError: If the folder holds shards of another source or with other settings.
     """
-    plan = {
+    plan: dict[str, Any] = {
         "name": source.name,
         "split": source.split,
         "kinds": [kind_name(kind) for kind in source.kinds],
         "num_samples": len(source),
-        "settings": asdict(settings),
+        "settings": asdict(settings) | {"source_settings": list(settings.source_settings)},
     }
     output.mkdir(parents=True, exist_ok=True)
     path = output / PLAN
@@ -99,9 +107,10 @@ def agree_on_plan(source: Source, output: Path, settings: ShardSettings) -> str:
         raise ShardError(f"{path} is damaged; delete the folder and prepare again") from error
     if found != plan:
         differing = ", ".join(
-            f"{key} {found.get(key)!r} rather than {value!r}"
-            for key, value in plan.items()
-            if found.get(key) != value
+            f"{key} {earlier.get(key)!r} rather than {value!r}"
+            for earlier, now in ((found, plan), (found.get("settings", {}), plan["settings"]))
+            for key, value in now.items()
+            if key != "settings" and earlier.get(key) != value
         )
         raise ShardError(f"{output} holds shards with {differing}; choose another folder")
     return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
@@ -125,7 +134,7 @@ def write_shard(job: ShardJob, number: int) -> None:
     """
     start = number * job.settings.samples_per_shard
     stop = min(start + job.settings.samples_per_shard, len(job.source))
-    skipped: Counter[str] = Counter()
+    left_out: defaultdict[str, list[str]] = defaultdict(list)
     offsets: list[int] = []
     sizes: list[int] = []
     checksums: list[str] = []
@@ -135,7 +144,7 @@ def write_shard(job: ShardJob, number: int) -> None:
         leftover.unlink()
     (job.output / record_name(number)).unlink(missing_ok=True)
     with one_thread(), written_whole(path) as partial, partial.open("wb") as file:
-        for index, sample in _numbered(job.source, range(start, stop), skipped):
+        for index, sample in _numbered(job.source, range(start, stop), left_out):
             members = sample_to_members(sample, key=f"{index:09d}", encoding=job.settings.pictures)
             block = tar_block(members)
             offsets.append(file.tell())
@@ -146,6 +155,7 @@ def write_shard(job: ShardJob, number: int) -> None:
         file.write(TAR_END)
         digest.update(TAR_END)
         file_size = file.tell()
+    _tell_what_was_left_out(path.name, left_out)
     record = ShardRecord(
         plan=job.plan,
         file_size=file_size,
@@ -153,18 +163,30 @@ def write_shard(job: ShardJob, number: int) -> None:
         offsets=tuple(offsets),
         sizes=tuple(sizes),
         checksums=tuple(checksums),
-        skipped=dict(skipped),
+        skipped={reason: len(names) for reason, names in left_out.items()},
     )
     write_record(record, job.output / record_name(number))
 
 
 def _numbered(
-    source: Source, indices: range, skipped: Counter[str]
+    source: Source, indices: range, left_out: defaultdict[str, list[str]]
 ) -> Iterator[tuple[int, Sample]]:
-    """The usable samples of a range with their indices."""
+    """The usable samples of a range with their indices; names of the others go by reason."""
     for index in indices:
-        for sample in usable_samples(source, [index], skipped=skipped):
+        try:
+            sample = source[index]
+        except UnusableSampleError as error:
+            left_out[error.reason].append(error.name)
+        else:
             yield index, sample
+
+
+def _tell_what_was_left_out(shard: str, left_out: Mapping[str, Sequence[str]]) -> None:
+    """Log a line for each reason: there may be many samples, of which it names the first."""
+    for reason, names in left_out.items():
+        more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
+        first = ", ".join(names[:_NUM_NAMED])
+        _log.warning("%s: left out %d x %s: %s%s", shard, len(names), reason, first, more)
 
 
 def write_index(job: ShardJob, num_shards: int) -> None:

@@ -59,7 +59,7 @@ class SourceChoice:
         labels = [setting for setting in settings if setting.startswith("labels=")]
         return SourceChoice(
             name=name,
-            root=_place(folder) if folder else None,
+            root=folder_or_address(folder) if folder else None,
             split=splits[-1].partition("=")[2] if splits else None,
             settings=tuple(s for s in settings if s not in splits and s not in labels),
             labels=tuple(words.removeprefix("labels=") for words in labels),
@@ -78,7 +78,8 @@ class SourceChoice:
             The source.
 
         Raises:
-            ValueError: If there is no such source or setting, or a folder is missing or too much.
+            ValueError: If there is no such source or setting, a folder is missing or too much, or
+                a label is of a kind that the source has.
             LayoutError: If files are missing in its folder.
             ImportError: If it needs a package that is not installed.
         """
@@ -88,6 +89,13 @@ class SourceChoice:
 
         labellers = [labeller_from_words(words) for words in self.labels]
         made = [labeller.kind for labeller in labellers]
+        for kind in made:
+            if self._can_read(kind):
+                raise ValueError(
+                    f"{self.name} has {kind.__name__} already, and labels do not replace what a "
+                    "source has: leave the label out, or write shards without this kind and label "
+                    "those"
+                )
         if kinds is not None:
             kinds = [kind for kind in kinds if kind not in made]
         return LabelledSource(self._open(num_frames=num_frames, kinds=kinds), labellers)
@@ -102,6 +110,16 @@ class SourceChoice:
         if num_frames is not None:
             settings = _length(num_frames, accepted) | settings
         return self._construct(construct, accepted, settings)
+
+    def _can_read(self, kind: type[object]) -> bool:
+        """Whether the source, if it can be told what to read, has a kind of annotation."""
+        if "kinds" not in inspect.signature(self._constructor()).parameters:
+            return False
+        try:
+            self._open(num_frames=None, kinds=(kind,))
+        except (ValueError, FileNotFoundError):  # it says so before it reads an index
+            return False
+        return True
 
     def samples(self) -> tuple[str, ...]:
         """Tell which samples are meant, without reading them, so that two choices can be compared.
@@ -183,6 +201,11 @@ class SourceChoice:
             if self.root is not None:
                 raise ValueError(f"{self.name} has no folder, but {self.root} was given")
             return construct(**settings)
+        if self.name != SHARDS and isinstance(self.root, str) and is_address(self.root):
+            raise ValueError(
+                f"{self.name} is read from a folder of this machine, not from {self.root}; write "
+                "it as shards, which can be read from anywhere"
+            )
         if self.root is None:
             raise ValueError(
                 f"{self.name} needs its folder after its name; docs/data.md says where to get it"
@@ -195,9 +218,21 @@ class SourceChoice:
         return construct(self.root, **settings)
 
 
-def _place(text: str) -> Path | str:
-    """A path; or an address such as ``s3://bucket/coco``, which a path would not keep as it is."""
-    return text if "://" in text else Path(text)
+def folder_or_address(text: str) -> Path | str:
+    """Where a source is, from words.
+
+    Args:
+        text: A path; or an address such as ``s3://bucket/coco``, which a path would not keep.
+
+    Returns:
+        The path, or the address as it is.
+    """
+    return text if is_address(text) else Path(text)
+
+
+def is_address(text: str) -> bool:
+    """Whether words are an address in a store, such as ``s3://bucket/coco``."""
+    return "://" in text
 
 
 def _has_no_folder(name: str) -> bool:

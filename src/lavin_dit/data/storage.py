@@ -129,15 +129,16 @@ class RemoteStorage:
         return {"_address": self._address, "_connected": None}
 
     def _tried(self, read: Callable[[Any], _Result], name: str) -> _Result:
-        """Read, and try again where the network fails."""
+        """Read, and try again where the network fails; what fails in the end is an OSError."""
         for attempt in range(_MAX_TRIES):
+            system = self._system()  # if what the address needs is not there, no try will help
             try:
-                return read(self._system())
+                return read(system)
             except FileNotFoundError:
                 raise
-            except OSError as error:
+            except Exception as error:  # libraries of stores have errors of their own
                 if attempt == _MAX_TRIES - 1:
-                    raise
+                    raise OSError(f"{self.describe(name)} cannot be read: {error}") from error
                 pause = _FIRST_PAUSE_S * 4**attempt
                 _log.warning("%s: %s; again in %g s", self.describe(name), error, pause)
                 time.sleep(pause)

@@ -98,7 +98,7 @@ class Clips:
         try:
             frames = read_frames(self.root / shot.path, wanted)
         except OSError as error:
-            raise UnusableSampleError(name, f"corrupt film: {error}") from error
+            raise UnusableSampleError(name, "corrupt film") from error
         if frames.shape != (self.num_frames, shot.height, shot.width, 3):
-            raise UnusableSampleError(name, f"film holds {frames.shape}, unlike the manifest")
+            raise UnusableSampleError(name, "film differs from the manifest")
         return Sample(rgb=Rgb(pixels=frames), name=name)

@@ -23,6 +23,7 @@ from lavin_dit.data.episodes import EpisodeDrawer
 from lavin_dit.data.mixture import Mixture
 from lavin_dit.data.one_thread import one_thread
 from lavin_dit.data.order import Order, derived_seed
+from lavin_dit.data.worker_errors import Failure, made, made_or_failure
 from lavin_dit.pipeline.atomic import written_atomically
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.training.batches import encode_pixels, encoding_copy, latent_space
@@ -72,7 +73,7 @@ def build_latent_cache(
     )
     done = len(plan) - len(waiting)
     encoder = encoding_copy(st_vae, next(st_vae.parameters()).device)
-    for (place, chunk, _, _), (inputs, targets) in zip(waiting, drawn, strict=True):
+    for (place, chunk, _, _), (inputs, targets) in zip(waiting, map(made, drawn), strict=True):
         tensors = {
             name: encode_pixels(encoder, clips.flatten(0, 1).numpy())
             .unflatten(0, clips.shape[:2])
@@ -97,7 +98,7 @@ def is_complete(folder: Path, mixture: Mixture, st_vae: STVAE) -> bool:
     return json.loads(path.read_text())["identity"] == _identity(mixture, st_vae)
 
 
-class _Chunks(Dataset[tuple[Tensor, Tensor]]):
+class _Chunks(Dataset[tuple[Tensor, Tensor] | Failure]):
     """Chunks of episodes as pixels, to be drawn in worker processes."""
 
     def __init__(self, mixture: Mixture, plan: Sequence[tuple[int, int, int, int]]) -> None:
@@ -120,7 +121,11 @@ class _Chunks(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self._plan)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor] | Failure:
+        """A chunk, or why there is none."""
+        return made_or_failure(lambda: self._chunk(index))
+
+    def _chunk(self, index: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of a chunk's episodes, ``episodes pairs t h w 3``."""
         place, _, start, stop = self._plan[index]
         inputs: list[np.ndarray] = []

@@ -107,9 +107,9 @@ def test_corrupt_and_shortened_films_are_refused(prepared, make):
     first, last = clips.clips[0][0], clips.clips[-1][0]
     (root / first.path).write_bytes(b"not a film")
     (root / last.path).write_bytes(make.film([(1, 15)], height=44, width=80))
-    with pytest.raises(UnusableSampleError, match="corrupt film"):
+    with pytest.raises(UnusableSampleError, match=r"corrupt film$"):
         clips[0]
-    with pytest.raises(UnusableSampleError, match="unlike the manifest"):
+    with pytest.raises(UnusableSampleError, match="film differs from the manifest"):
         clips[len(clips) - 1]
 
 

@@ -5,10 +5,12 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lavin_dit.datasets.source import Source
 from lavin_dit.datasets.world import World
 from lavin_dit.datasets.world.classes import CLASS_NAMES, OBJECT_CLASSES, PATTERNS, SPLITS
+from lavin_dit.datasets.world.photos import load_photos
 from lavin_dit.datasets.world.spec import spec_from_json, spec_to_json
 from lavin_dit.vision.codecs.boxes import Boxes
 from lavin_dit.vision.codecs.depth import Depth
@@ -170,6 +172,21 @@ def test_photos_show_on_surfaces():
     with_photos = World(size=SIZE, photos=[red])
     photos = [with_photos.draw(index).floor.pattern == "photo" for index in range(40)]
     assert 5 < sum(photos) < 30
+
+
+def test_photos_come_from_a_folder(tmp_path):
+    (tmp_path / "more").mkdir()
+    for name, level in (("b.png", 30), ("more/c.jpg", 90), ("a.PNG", 200)):
+        Image.fromarray(np.full((9, 14, 3), level, dtype=np.uint8)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    levels = load_photos(str(tmp_path))[:, 0, 0, 0] ** (1 / 2.2) * 255
+    np.testing.assert_allclose(levels, [200, 30, 90], atol=1.5)
+    World(size=SIZE, photos=tmp_path).draw(0)
+    with pytest.raises(FileNotFoundError, match="gone: no such folder of photos"):
+        World(size=SIZE, photos=tmp_path / "gone")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"empty holds no \.jpg"):
+        World(size=SIZE, photos=tmp_path / "empty")
 
 
 @pytest.mark.unchecked

@@ -31,7 +31,7 @@ def read_picture(root: Path, entry: Entry, *, mode: str) -> UInt8[np.ndarray, "h
         with Image.open(root / entry.path) as picture:
             pixels = np.asarray(picture.convert(mode))
     except (OSError, SyntaxError, ValueError) as error:
-        raise UnusableSampleError(entry.name, f"corrupt picture: {error}") from error
+        raise UnusableSampleError(entry.name, "corrupt picture") from error
     if pixels.shape[:2] != (entry.height, entry.width):
         raise UnusableSampleError(entry.name, "size differs from the manifest")
     return pixels

@@ -55,7 +55,7 @@ class World:
         num_frames: int = 1,
         size: Size = _DEFAULT_SIZE,
         length: int = 100_000,
-        photos: Sequence[UInt8[np.ndarray, "h w 3"] | Path | str] = (),
+        photos: Sequence[UInt8[np.ndarray, "h w 3"] | Path | str] | Path | str = (),
         device: Device = "cpu",
     ) -> None:
         """Choose what is made up.
@@ -65,8 +65,8 @@ class World:
             num_frames: Frames of each clip; 1 for pictures. A clip has 12 frames in a second.
             size: Height and width.
             length: Number of samples.
-            photos: Pictures that surfaces show besides the made-up patterns, as sRGB arrays or
-                files. Give each split its own.
+            photos: Pictures that surfaces show besides the made-up patterns, as sRGB arrays,
+                files or a folder of files. Give each split its own.
             device: Where rays are cast, "cpu" or "cuda".
 
         Raises:
