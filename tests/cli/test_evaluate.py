@@ -46,10 +46,23 @@ def test_predict_score_and_score_again(model, tmp_path, capsys):
     again = ("--score-only", "--side-px", 48)
     assert run(*words, *again) == 2  # another size than that of the predictions
     assert "height was 32 and is 48" in capsys.readouterr().err
+    assert run(*words, "--score-only") == 0
+    scored = json.loads((tmp_path / "out/report.json").read_text())
+    assert scored["about"] == report["about"] | {"model": "predictions on disk"}
+    rescored = scored["protocols"]["world-depth_estimation"]["scores"]["model"]
+    assert rescored == found["scores"]["model"]
+
+
+def test_predictions_of_several_models_are_not_scored_as_one(model, tmp_path, capsys):
+    names, words = ("world-depth_estimation", "photos-deraining"), ("-o", tmp_path / "out", *FEW)
+    for steps, name in enumerate(names, start=1):
+        assert run("evaluate", name, *words, "--model", model, "--num-steps", steps) == 0
+    assert run("evaluate", *names, *words, "--score-only") == 2
+    assert "by different models or ways of sampling" in capsys.readouterr().err
 
 
 def test_baselines_alone_need_no_model(model, tmp_path):
-    words = ("evaluate", "photos-deraining", "-o", tmp_path / "out", *FEW, "--side-px", 48)
+    words = ("evaluate", "photos-deraining", "--report", tmp_path / "out", *FEW, "--side-px", 48)
     assert run(*words) == 0
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert "model" not in report["protocols"]["photos-deraining"]["scores"]
@@ -72,8 +85,12 @@ def test_context_lengths(model, tmp_path):
     words = ("evaluate", "world-depth_estimation", "-o", out, "--model", model, "--num-queries", 2)
     assert run(*words, "--context-lengths", 1, 2) == 0
     rows = json.loads((out / "context.json").read_text())["rows"]
-    assert [row["setting"] for row in rows] == ["1 pairs", "2 pairs"]
+    assert [row["setting"] for row in rows] == ["1 pair", "2 pairs"]
     assert (out / "pairs-1/world-depth_estimation/predictions/model/00001.png").exists()
+    again = (*words[:4], *words[6:], "--context-lengths", 1, 2, "--score-only")
+    assert run(*again) == 0
+    scored = json.loads((out / "context.json").read_text())["rows"]
+    assert [row["value"] for row in scored] == [row["value"] for row in rows]
 
 
 def test_confusion(model, tmp_path, monkeypatch):
@@ -87,16 +104,32 @@ def test_confusion(model, tmp_path, monkeypatch):
     assert (out / "confusion.png").exists()
 
 
-def test_all_offline_passes_over_what_has_no_data(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("folder", ["", "photos"])
+def test_all_offline_passes_over_what_has_no_data(folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / "data" / folder).mkdir(parents=True)
     names = ("world-depth_estimation", "photos-deraining", "imagenet-deraining")
     real = {name: protocol.find_protocol(name) for name in names}
     chosen = real | {names[0]: on_scenes(real[names[0]])}
     monkeypatch.setattr(protocol, "discover_protocols", lambda: chosen)
-    assert run("evaluate", "--all-offline", "-o", tmp_path, *FEW) == 0
+    data = ("--data", tmp_path / "data")
+    assert run("evaluate", "--all-offline", *data, "-o", tmp_path, *FEW) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     assert list(report["protocols"]) == [names[0]]
     assert report["not_run"] == {names[1]: report["not_run"][names[1]]}
     assert "lavin prepare photos" in report["not_run"][names[1]]
+
+
+def test_data_that_cannot_be_used_are_told_or_passed_over(tmp_path, monkeypatch, capsys):
+    name, good = "world-depth_estimation", "world-video_depth"
+    torn = on_scenes(protocol.find_protocol(name), unusable=frozenset(range(40)))
+    chosen = {name: torn, good: on_scenes(protocol.find_protocol(good))}
+    monkeypatch.setattr(protocol, "discover_protocols", lambda: chosen)
+    assert run("evaluate", name, "-o", tmp_path, *FEW) == 2
+    assert f"error: {name} has no query" in capsys.readouterr().err
+    assert run("evaluate", "--all-offline", "-o", tmp_path, *FEW, "--num-frames", 5) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert list(report["protocols"]) == [good]
+    assert "photo is torn" in report["not_run"][name]
 
 
 @pytest.mark.parametrize(
@@ -112,6 +145,15 @@ def test_all_offline_passes_over_what_has_no_data(tmp_path, monkeypatch, capsys)
         (("world-depth_estimation", "--num-queries", 0), "at least 1, got 0"),
         (("world-depth_estimation", "--num-context-pairs", 9), "1 to 8 context pairs, got 9"),
         (("world-depth_estimation", "--side-px", 50), "multiple of 16"),
+        (("world-depth_estimation", "--data", "none"), "--data none: there is no such folder"),
+        (("world-depth_estimation", "--num-steps", 5), "--num-steps: there is no model"),
+        (("world-depth_estimation", "--score-only", "--solver", "heun"), "--solver: there is no"),
+        (("world-depth_estimation", "--score-only", "--model", "m"), "leave --model out"),
+        (
+            ("world-depth_estimation", "--context-lengths", 1, "--num-context-pairs", 2),
+            "no --num-context-pairs",
+        ),
+        (("--confusion", "--model", "m", "--context-lengths", 1), "no --context-lengths"),
         (("--confusion",), "needs a --model"),
         (("world-depth_estimation", "--beside", "a=b"), "--beside needs a --model"),
         (("--confusion", "--model", "m", "--beside", "a=b"), "with a study of one model"),

@@ -5,16 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lavin_dit.data.episodes import NoEpisodeError
 from lavin_dit.evaluation.contestants import Contestant
-from lavin_dit.evaluation.evaluate import Run, Settings
-from lavin_dit.evaluation.library import Library
+from lavin_dit.evaluation.evaluate import Run, Settings, stored_size
+from lavin_dit.evaluation.library import Library, MissingDataError
 from lavin_dit.evaluation.measures import MEASURES
-from lavin_dit.evaluation.predictions import MissingPredictionError
+from lavin_dit.evaluation.predictions import DamagedPredictionError, MissingPredictionError
 from lavin_dit.evaluation.predictors.baselines import BASELINES
 from lavin_dit.evaluation.protocol import discover_protocols, find_protocol
-from lavin_dit.evaluation.report import write_report
+from lavin_dit.evaluation.report import write_report, write_sheet
 from lavin_dit.vision.geometry import Size
 from protocol_scenes import on_scenes
 
@@ -93,6 +94,76 @@ def test_scoring_again_needs_no_model_and_all_predictions(tmp_path):
         run(tmp_path, None, score_only=True).evaluate(protocol)
     with pytest.raises(MissingPredictionError, match="no predictions here"):
         run(tmp_path / "elsewhere", None, score_only=True).evaluate(protocol)
+    # What the model was, and at what size it worked, is known from its predictions.
+    assert again.models == first.models == {"model": {"fingerprint": "one"}}
+    assert stored_size(tmp_path, [find_protocol("world-depth_estimation"), protocol]) == SIZE
+    assert stored_size(tmp_path / "elsewhere", [protocol]) is None
+
+
+class Neighbourly(Model):
+    """Adds how many questions it was asked together, as a network's last bits may."""
+
+    def predict(self, questions):
+        self.asked += len(questions)
+        return [question.targets[0] // 2 + np.uint8(len(questions)) for question in questions]
+
+
+def test_what_was_stopped_within_a_batch_is_predicted_as_it_would_have_been(tmp_path):
+    protocol = on_scenes(find_protocol("world-depth_estimation"))
+    whole = run(tmp_path, Neighbourly()).evaluate(protocol)
+    (tmp_path / protocol.name / "predictions/model/00001.png").unlink()
+    rest = Neighbourly()
+    assert run(tmp_path, rest).evaluate(protocol).totals == whole.totals
+    assert rest.asked == 2
+
+
+def cut(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def say(path):
+    path.write_text("xx")
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def shrink(path):
+    Image.new("RGB", (8, 4)).save(path)
+
+
+def unname(path):
+    with path.open("wb") as file:
+        np.savez(file, clip=np.zeros(3))
+
+
+def confuse(path):
+    with path.open("wb") as file:
+        np.savez(file, frames=np.full((5, 48, 64, 3), np.nan))
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "damage"),
+    [
+        *(("depth_estimation", "00001.png", damage) for damage in (cut, say, empty, shrink)),
+        *(("video_depth", "00001.npz", damage) for damage in (cut, say, empty, unname, confuse)),
+        *(("depth_estimation", "setup.json", damage) for damage in (cut, say, empty)),
+    ],
+)
+def test_a_damaged_file_is_named(name, file, damage, tmp_path):
+    protocol = on_scenes(find_protocol(f"world-{name}"))
+    run(tmp_path, Model(), num_queries=2).evaluate(protocol)
+    damage(tmp_path / protocol.name / "predictions/model" / file)
+    with pytest.raises(DamagedPredictionError, match=rf"{file} is damaged \(.+\): delete"):
+        run(tmp_path, None, num_queries=2, score_only=True).evaluate(protocol)
+
+
+def test_a_folder_without_its_data_is_missing_data(tmp_path):
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(MissingDataError, match=r"manifest\.jsonl does not exist"):
+        Library(folder=tmp_path, split="test", size=SIZE).photos()
 
 
 class MeanModel(Model):
@@ -176,10 +247,11 @@ def test_answers_of_another_shape_are_refused(tmp_path):
 def test_report(tmp_path):
     names = ("world-depth_estimation", "world-video_depth", "photos-deraining")
     outcomes = [run(tmp_path, Model()).evaluate(on_scenes(find_protocol(name))) for name in names]
+    sheets = [write_sheet(tmp_path, outcome) for outcome in outcomes[:2]]
     written = write_report(
         tmp_path, outcomes, not_run={"clips-x": "no clips"}, about={"model": "m"}
     )
-    assert all(path.stat().st_size for path in written)
+    assert all(path.stat().st_size for path in (*written, *sheets))
     report = json.loads((tmp_path / "report.json").read_text())
     depth = report["protocols"]["world-depth_estimation"]
     score = depth["scores"]["model"]["abs_rel_lstsq"]
@@ -194,7 +266,11 @@ def test_report(tmp_path):
     text = (tmp_path / "report.md").read_text()
     assert "| copy-context |" in text
     assert "clips-x: no clips" in text
-    assert (tmp_path / "world-video_depth/sheet.png").exists()
+    assert "](world-video_depth/sheet.png)" in text
+    assert "photos-deraining/sheet.png" not in text  # which has not been drawn
+    alone = run(tmp_path, None).evaluate(on_scenes(find_protocol(names[0])))
+    assert write_sheet(tmp_path, alone) is None
+    assert not sheets[0].exists()
 
 
 def test_baselines_of_their_own_kind():

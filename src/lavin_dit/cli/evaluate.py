@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from lavin_dit.cli.outputs import check_writable, listed
+from lavin_dit.cli.studies import compare_lengths, pairs_folder, write_confusion
 from lavin_dit.cli.tables import print_table
 from lavin_dit.cli.trained import Opening, Trained, named_models
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from lavin_dit.evaluation.evaluate import Outcome, Run
     from lavin_dit.evaluation.protocol import Protocol
     from lavin_dit.evaluation.scorers import Eye
-    from lavin_dit.evaluation.studies.sweep import Row
     from lavin_dit.vision.codecs.codec import Json
     from lavin_dit.vision.geometry import Size
 
@@ -46,7 +46,7 @@ class Evaluate:
     queries, each in a row of its own, with its difference from the model."""
     data: Path | None = None
     """Folder that holds photos, cutouts, clips, imagenet, nyuv2 and pascal, as far as needed."""
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("evaluation")
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o", "--report"])] = Path("evaluation")
     """Folder for predictions, scores and the report."""
     show: Annotated[bool, tyro.conf.arg(name="list")] = False
     """Show the protocols and what each asks, and do nothing else."""
@@ -94,36 +94,63 @@ class Evaluate:
     def run(self) -> int:
         """Predict, score and report."""
         from lavin_dit.evaluation.protocol import discover_protocols
+        from lavin_dit.evaluation.report import write_sheet
 
         if self.show:
             protocols = discover_protocols().values()
             print_table([(protocol.name, protocol.summary) for protocol in protocols])
             return 0
         chosen = [] if self.confusion else self._chosen()
-        check_writable(self.output)
         rivals = self._rivals()
+        self._check(rivals)
+        check_writable(self.output)
         opening = self._opening()
-        opening.check([*([] if self.model is None else [self.model]), *rivals.values()])
         model = None if self.score_only or self.model is None else opening.open(self.model)
         if self.confusion:
             return self._confuse(model)
+        run = self._run(chosen, model, rivals)
         if self.context_lengths:
-            return self._compare_lengths(chosen, model)
+            path = compare_lengths(run, chosen, self.context_lengths, passing_over=self.all_offline)
+            print(path)
+            return 0
         outcomes: list[Outcome] = []
         not_run: dict[str, str] = {}
-        run = self._run(model, rivals)
         for protocol in chosen:
             outcome = self._evaluate(run, protocol, not_run)
             if outcome is not None:
                 outcomes.append(outcome)
+                write_sheet(self.output, outcome)
+            if outcomes:
                 # After each protocol, so that a stopped run has a report of what it did.
-                self._report(outcomes, not_run, run)
-        if outcomes:
-            self._report(outcomes, not_run, run)
-        else:
+                self._report(outcomes, not_run)
+        if not outcomes:
             raise ValueError("; ".join(f"{name} {why}" for name, why in not_run.items()))
         print(self.output / "report.md")
         return 0
+
+    def _check(self, rivals: "Mapping[str, str]") -> None:
+        """Refuse what can't be, and what would be passed over in silence.
+
+        Raises:
+            FileNotFoundError: If the folder of data is not there.
+            ValueError: If settings don't go together.
+        """
+        if self.data is not None and not self.data.is_dir():
+            raise FileNotFoundError(f"--data {self.data}: there is no such folder")
+        if self.score_only and self.model is not None:
+            raise ValueError(
+                "--score-only scores the predictions in the output folder: leave --model out"
+            )
+        if self.confusion and (
+            self.model is None or self.protocols or self.all_offline or self.context_lengths
+        ):
+            raise ValueError(
+                "--confusion needs a --model, and takes no protocols and no --context-lengths"
+            )
+        if self.context_lengths and self.num_context_pairs is not None:
+            raise ValueError("--context-lengths are numbers of pairs: no --num-context-pairs")
+        models = [] if self.model is None else [self.model]
+        self._opening().check([] if self.score_only else [*models, *rivals.values()])
 
     def _chosen(self) -> "list[Protocol]":
         """The protocols asked for."""
@@ -137,65 +164,19 @@ class Evaluate:
             return [find_protocol(name) for name in self.protocols]
         return [protocol for protocol in discover_protocols().values() if protocol.is_offline]
 
-    def _compare_lengths(self, protocols: "Sequence[Protocol]", model: "Trained | None") -> int:
-        """The study of context lengths."""
-        from dataclasses import replace
-
-        from lavin_dit.evaluation.library import MissingDataError
-        from lavin_dit.evaluation.studies.sweep import sweep, sweep_table
-        from lavin_dit.vision.results.files import write_atomically, write_json
-
-        run = self._run(model)
-        runs = {
-            f"{count} pairs": replace(
-                run,
-                output=self.output / f"pairs-{count}",
-                settings=replace(run.settings, num_pairs=count),
-            )
-            for count in self.context_lengths
-        }
-        rows: list[Row] = []
-        for protocol in protocols:
-            try:
-                rows += sweep(runs, [protocol])
-            except MissingDataError as error:
-                if not self.all_offline:
-                    raise MissingDataError(f"{protocol.name} {error}") from error
-                print(f"{protocol.name}: {error}", file=sys.stderr)
-                continue
-            text = sweep_table(rows)
-            write_json(self.output / "context.json", {"rows": [row.as_json() for row in rows]})
-            write_atomically(
-                self.output / "context.md", lambda file, text=text: file.write(text.encode())
-            )
-        print(self.output / "context.md")
-        return 0
-
     def _confuse(self, model: "Trained | None") -> int:
         """The study of swapped contexts."""
         from lavin_dit.evaluation.studies.confusion import confuse
-        from lavin_dit.vision.contact_sheet import draw_sheet
-        from lavin_dit.vision.results.files import write_atomically, write_json, write_png
 
         predictor = None if model is None else model.contestant.predictor
-        if predictor is None or self.protocols or self.all_offline:
-            raise ValueError("--confusion needs a --model, and takes no protocols")
+        assert predictor is not None, "what has no model was refused"
         found = confuse(
             predictor,
-            self._run(model).library,
+            self._run([], model).library,
             num_queries=_given(self.num_queries, otherwise=_CONFUSED_QUERIES),
             num_pairs=_given(self.num_context_pairs, otherwise=_CONFUSED_PAIRS),
         )
-        text = found.as_markdown()
-        content: dict[str, Json] = {
-            "tasks": list(found.tasks),
-            "counts": found.counts.tolist(),
-            "agreement": found.agreement,
-        }
-        write_json(self.output / "confusion.json", content)
-        write_png(self.output / "confusion.png", draw_sheet(found.strips))
-        path = self.output / "confusion.md"
-        print(write_atomically(path, lambda file: file.write(text.encode())))
+        print(write_confusion(self.output, found))
         return 0
 
     def _evaluate(
@@ -206,13 +187,14 @@ class Evaluate:
 
         from tqdm import tqdm
 
+        from lavin_dit.data.episodes import NoEpisodeError
         from lavin_dit.evaluation.library import MissingDataError
 
         num_queries = _given(self.num_queries, otherwise=protocol.num_queries)
         with tqdm(total=num_queries, desc=protocol.name, unit="query") as bar:
             try:
                 outcome = replace(run, on_case=bar.update).evaluate(protocol)
-            except MissingDataError as error:
+            except (MissingDataError, NoEpisodeError) as error:
                 if not self.all_offline:
                     raise MissingDataError(f"{protocol.name} {error}") from error
                 not_run[protocol.name] = str(error)
@@ -221,7 +203,12 @@ class Evaluate:
             print(f"{protocol.name}: passed over {listed(outcome.skipped)}", file=sys.stderr)
         return outcome
 
-    def _run(self, model: "Trained | None", rivals: "Mapping[str, str] | None" = None) -> "Run":
+    def _run(
+        self,
+        protocols: "Sequence[Protocol]",
+        model: "Trained | None",
+        rivals: "Mapping[str, str] | None" = None,
+    ) -> "Run":
         """The evaluation of all protocols."""
         from lavin_dit.evaluation.contestants import Contestant
         from lavin_dit.evaluation.evaluate import Run, Settings
@@ -231,7 +218,7 @@ class Evaluate:
         chosen = absent if model is None else model.contestant
         opening = self._opening()
         return Run(
-            library=Library(folder=self.data, split=self.split, size=self._size(model)),
+            library=Library(folder=self.data, split=self.split, size=self._size(protocols, model)),
             output=self.output,
             settings=Settings(
                 num_queries=self.num_queries,
@@ -249,8 +236,9 @@ class Evaluate:
             eye=self._eye(),
         )
 
-    def _size(self, model: "Trained | None") -> "Size":
-        """Size of the episodes."""
+    def _size(self, protocols: "Sequence[Protocol]", model: "Trained | None") -> "Size":
+        """Size of the episodes: as asked, the model's, or that of the predictions to score."""
+        from lavin_dit.evaluation.evaluate import stored_size
         from lavin_dit.pipeline.fitting import Canvas
         from lavin_dit.vision.geometry import Size
 
@@ -258,7 +246,10 @@ class Evaluate:
             canvas = Canvas(height=self.side_px, width=self.side_px)
             return Size(height=canvas.height, width=canvas.width)
         if model is None:
-            return Size(height=_BASELINES_SIDE_PX, width=_BASELINES_SIDE_PX)
+            lengths = self.context_lengths
+            output = pairs_folder(self.output, lengths[0]) if lengths else self.output
+            stored = stored_size(output, protocols) if self.score_only else None
+            return stored or Size(height=_BASELINES_SIDE_PX, width=_BASELINES_SIDE_PX)
         return model.size
 
     def _opening(self) -> Opening:
@@ -290,13 +281,22 @@ class Evaluate:
 
         return PerceptualEye(self.perceptual)
 
-    def _report(self, outcomes: "list[Outcome]", not_run: "Mapping[str, str]", run: "Run") -> None:
+    def _report(self, outcomes: "list[Outcome]", not_run: "Mapping[str, str]") -> None:
         """Write what is known so far."""
+        from lavin_dit.evaluation.contestants import MODEL
         from lavin_dit.evaluation.report import write_report
 
-        about: dict[str, Json] = {"model": self.model or "none", **run.model}
+        models = outcomes[0].models
+        if outcomes[-1].models != models:
+            first, last = (outcome.protocol.name for outcome in (outcomes[0], outcomes[-1]))
+            raise ValueError(
+                f"{self.output} holds predictions of {first} and of {last} by different models or "
+                "ways of sampling: score them one after the other"
+            )
+        name = "predictions on disk" if self.score_only else self.model or "none"
+        about: dict[str, Json] = {"model": name, **models.get(MODEL, {})}
         for name, folder in named_models(self.beside).items():
-            own = run.rivals[name].about
+            own = models[name]
             about[name] = ", ".join([folder, *(f"{key} {value}" for key, value in own.items())])
         if self.perceptual is not None:
             about["likeness judged by"] = self.perceptual.name

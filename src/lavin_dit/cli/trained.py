@@ -72,7 +72,9 @@ class Opening:
             for name in ("num_steps", "guidance_scale", "solver", "num_samples")
             if getattr(self, name) is not None
         ]
-        if given and models and all(map(_is_next_token, models)):
+        if given and not models:
+            raise ValueError(f"{', '.join(given)}: there is no model here that samples")
+        if given and all(map(_is_next_token, models)):
             raise ValueError(f"{', '.join(given)}: a next-token model writes and does not sample")
 
     def _pipeline(self, model: str) -> Trained:

@@ -128,7 +128,7 @@ class Cases:
         if not number:
             reasons = "; ".join(f"{count} x {why}" for why, count in self.skipped.most_common(3))
             raise NoEpisodeError(
-                f"{self.task.name}: no query could be drawn: {reasons or 'no data'}"
+                f"has no query of {self.task.name} that could be drawn: {reasons or 'no data'}"
             )
 
     def draw(self, ticket: Ticket) -> Case | None:

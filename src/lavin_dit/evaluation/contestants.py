@@ -48,12 +48,14 @@ class Asked:
     Attributes:
         predictor: What answers; None for reading what is on disk.
         predictions: Its answers on disk.
+        about: What tells the model and its sampling apart from others.
         seconds: How long it took.
         num_predicted: For how many queries.
     """
 
     predictor: Predictor | None
     predictions: Predictions
+    about: Mapping[str, Json]
     seconds: float = 0.0
     num_predicted: int = 0
 
@@ -78,16 +80,15 @@ class Asked:
             before = predictions.setup()
             about = {key: value for key, value in before.items() if key not in fixed}
         predictions.begin({**fixed, **about})
-        return cls(predictor=contestant.predictor, predictions=predictions)
+        return cls(predictor=contestant.predictor, predictions=predictions, about=about)
 
     def answers(self, cases: Sequence[Case]) -> list[Clip]:
-        """Predict what is missing, and read all from disk."""
-        missing = self.predictions.missing(cases)
-        if missing and self.predictor is not None:
+        """Predict what is missing, together with what it stands beside, and read all from disk."""
+        if self.predictor is not None and self.predictions.missing(cases):
             start = time.perf_counter()
-            self.predictions.predict(self.predictor, missing)
+            self.predictions.predict(self.predictor, cases)
             self.seconds += time.perf_counter() - start
-            self.num_predicted += len(missing)
+            self.num_predicted += len(cases)
         return [self.predictions.read(case) for case in cases]
 
     @property

@@ -15,7 +15,11 @@ from lavin_dit.evaluation.contestants import (
     Reconstructs,
 )
 from lavin_dit.evaluation.library import Library
-from lavin_dit.evaluation.predictions import Predictions, check_answer
+from lavin_dit.evaluation.predictions import (
+    MissingPredictionError,
+    Predictions,
+    check_answer,
+)
 from lavin_dit.evaluation.predictors.baselines import BASELINES
 from lavin_dit.evaluation.protocol import Protocol, with_num_frames
 from lavin_dit.evaluation.question import Clip, Predictor, question_of
@@ -23,6 +27,7 @@ from lavin_dit.evaluation.score import Score, ScoredCase, score_case, total_scor
 from lavin_dit.evaluation.scorers import Eye
 from lavin_dit.vision.codecs.codec import Json
 from lavin_dit.vision.episode import check_num_pairs
+from lavin_dit.vision.geometry import Size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,8 @@ class Outcome:
         scored: Scored queries by predictor; ``model`` first, its rivals next, bounds last.
         totals: Scores over all queries by predictor.
         skipped: Samples and queries passed over, by reason.
+        models: What tells the model and its rivals and their sampling apart, by the name of their
+            row; for predictions on disk, what was written down with them.
         predictions: Predictions of the model and its rivals, by the name of their row.
         seconds_per_query: How long each of them took; None where all predictions were there.
     """
@@ -75,6 +82,7 @@ class Outcome:
     scored: Mapping[str, Sequence[ScoredCase]]
     totals: Mapping[str, Mapping[str, Score]]
     skipped: Mapping[str, int]
+    models: Mapping[str, Mapping[str, Json]]
     predictions: Mapping[str, Predictions]
     seconds_per_query: Mapping[str, float | None]
 
@@ -141,6 +149,7 @@ class Run:
             scored=scored,
             totals={name: total_scores(own) for name, own in scored.items()},
             skipped=dict(cases.skipped),
+            models={name: one.about for name, one in asked.items()},
             predictions={name: one.predictions for name, one in asked.items()},
             seconds_per_query={name: one.seconds_per_query for name, one in asked.items()},
         )
@@ -188,7 +197,7 @@ class Run:
         return {
             name: Asked.begin(
                 Contestant(predictor=None, about={}) if self.score_only else contestant,
-                folder / "predictions" / name,
+                _place(folder, name),
                 setup,
             )
             for name, contestant in contestants.items()
@@ -213,6 +222,33 @@ class Run:
                 answers[row] = contestant.predictor.reconstruct(targets)
         answers[TRUTH] = targets
         return answers
+
+
+def stored_size(output: Path, protocols: Iterable[Protocol]) -> Size | None:
+    """The size at which the predictions on disk were made, so that they can be scored again.
+
+    Args:
+        output: Folder of an evaluation.
+        protocols: Whose predictions to look for.
+
+    Returns:
+        That of the first protocol that has some; None if none has.
+    """
+    for protocol in protocols:
+        predictions = Predictions(folder=_place(output / protocol.name, MODEL))
+        try:
+            setup = predictions.setup()
+        except MissingPredictionError:
+            continue
+        height, width = setup.get("height"), setup.get("width")
+        if isinstance(height, int) and isinstance(width, int):
+            return Size(height=height, width=width)
+    return None
+
+
+def _place(folder: Path, name: str) -> Path:
+    """Where a protocol's folder holds the predictions of a row."""
+    return folder / "predictions" / name
 
 
 def _batches(cases: Iterable[Case], size: int) -> Iterator[list[Case]]:

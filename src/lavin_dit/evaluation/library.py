@@ -7,6 +7,7 @@ from pathlib import Path
 from lavin_dit.datasets.clips import Clips
 from lavin_dit.datasets.cutouts import Cutouts
 from lavin_dit.datasets.imagenet import Imagenet
+from lavin_dit.datasets.layout import LayoutError
 from lavin_dit.datasets.nyuv2 import DepthSource, Nyuv2
 from lavin_dit.datasets.pascal5i import Pascal5i
 from lavin_dit.datasets.photos import Photos
@@ -164,7 +165,13 @@ class Library:
 
         Returns:
             The source.
+
+        Raises:
+            MissingDataError: If its folder does not hold what it should.
         """
         if key not in self._opened:
-            self._opened[key] = make()
+            try:
+                self._opened[key] = make()
+            except LayoutError as error:
+                raise MissingDataError(f"cannot be asked: {error}") from error
         return self._opened[key]

@@ -2,9 +2,11 @@
 
 import io
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
@@ -16,9 +18,18 @@ from lavin_dit.vision.results.files import write_atomically, write_json, write_p
 
 _SETUP = "setup.json"
 
+_UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, BadZipFile, zlib.error,
+)  # fmt: skip
+"""What Pillow and NumPy raise at files that are cut off or hold something else."""
+
 
 class MissingPredictionError(FileNotFoundError):
     """Scores are asked for, but a prediction is not on disk."""
+
+
+class DamagedPredictionError(ValueError):
+    """A file of predictions holds something else than what was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +51,13 @@ class Predictions:
         Raises:
             ValueError: If the folder holds predictions of another setup; the message says which
                 settings differ.
+            DamagedPredictionError: If what is written down there can't be read.
         """
         path = self.folder / _SETUP
         if not path.exists():
             write_json(path, setup)
             return
-        before: Mapping[str, Json] = json.loads(path.read_text(encoding="utf-8"))
+        before = self.setup()
         differ = [
             f"{name} was {before.get(name)!r} and is {setup.get(name)!r}"
             for name in sorted(before.keys() | setup.keys())
@@ -62,11 +74,17 @@ class Predictions:
 
         Raises:
             MissingPredictionError: If there are none.
+            DamagedPredictionError: If it can't be read.
         """
         path = self.folder / _SETUP
         if not path.exists():
             raise MissingPredictionError(f"{self.folder}: no predictions here to score")
-        setup: Mapping[str, Json] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            setup: Mapping[str, Json] = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise DamagedPredictionError(
+                f"{path} is damaged ({error}): delete {self.folder} and evaluate again"
+            ) from error
         return setup
 
     def missing(self, cases: Sequence[Case]) -> list[Case]:
@@ -74,7 +92,11 @@ class Predictions:
         return [case for case in cases if not self._path(case).exists()]
 
     def predict(self, predictor: Predictor, cases: Sequence[Case]) -> None:
-        """Predict cases and save the answers.
+        """Predict cases and save those answers that are not there yet.
+
+        All are predicted together, also those that are there: numbers of a network may hang, in
+        their last bits, on what it computes beside them, so that a stopped run would not go on to
+        the very same predictions.
 
         Args:
             predictor: What answers.
@@ -87,6 +109,8 @@ class Predictions:
         for case, answer in zip(cases, answers, strict=True):
             check_answer(case, answer, name=predictor.name)
             path = self._path(case)
+            if path.exists():
+                continue
             if path.suffix == ".png":
                 write_png(path, answer[0])
                 continue
@@ -105,23 +129,39 @@ class Predictions:
 
         Raises:
             MissingPredictionError: If it is not there.
+            DamagedPredictionError: If its file holds no clip of the target's shape.
         """
         path = self._path(case)
         if not path.exists():
             raise MissingPredictionError(
                 f"{path}: no such prediction; evaluate without --score-only to make it"
             )
-        if path.suffix == ".png":
-            with Image.open(path) as picture:
-                return np.asarray(picture.convert("RGB"))[None]
-        with np.load(path) as stored:
-            frames: Clip = stored["frames"]
-            return frames
+        wanted = case.episode.query.target.shape
+        try:
+            clip = _read_clip(path)
+            if clip.shape != wanted or clip.dtype != np.uint8:
+                raise ValueError(f"{clip.dtype} of {clip.shape} and not uint8 of {wanted}")
+        except _UNREADABLE as error:
+            raise DamagedPredictionError(
+                f"{path} is damaged ({error}): delete it, and evaluate without --score-only to "
+                "make it again"
+            ) from error
+        return clip
 
     def _path(self, case: Case) -> Path:
         """Where a case's prediction is: PNG for pictures, a compressed array for clips."""
         ending = ".png" if len(case.episode.query.target) == 1 else ".npz"
         return self.folder / f"{case.number:05d}{ending}"
+
+
+def _read_clip(path: Path) -> np.ndarray:
+    """What a file holds: a picture as a clip of one frame, or the frames of a clip."""
+    if path.suffix == ".png":
+        with Image.open(path) as picture:
+            return np.asarray(picture)[None]
+    # Opened here, since NumPy leaves what is no archive open.
+    with path.open("rb") as file, np.load(file) as stored:
+        return stored["frames"]
 
 
 def check_answer(case: Case, answer: Clip, *, name: str) -> None:

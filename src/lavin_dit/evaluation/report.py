@@ -22,8 +22,8 @@ def write_report(
     *,
     not_run: Mapping[str, str],
     about: Mapping[str, Json],
-) -> tuple[Path, ...]:
-    """Write the report of an evaluation, and a sheet for each protocol.
+) -> tuple[Path, Path]:
+    """Write the report of an evaluation; it shows the sheets that `write_sheet` has drawn before.
 
     Args:
         folder: Where to.
@@ -32,7 +32,7 @@ def write_report(
         about: The model, its sampling, the network that judges likeness.
 
     Returns:
-        ``report.json``, ``report.md``, and ``sheet.png`` in each protocol's folder.
+        ``report.json`` and ``report.md``.
     """
     totals = {outcome.protocol.name: outcome.totals for outcome in outcomes}
     content: dict[str, Json] = {
@@ -42,15 +42,35 @@ def write_report(
         },
         "not_run": dict(not_run),
     }
-    written = [write_json(folder / "report.json", content)]
-    text = _as_markdown(outcomes, totals=totals, not_run=not_run, about=about)
-    written.append(write_atomically(folder / "report.md", lambda file: file.write(text.encode())))
-    for outcome in outcomes:
-        strips = best_median_worst(outcome)
-        if strips:
-            path = folder / outcome.protocol.name / "sheet.png"
-            written.append(write_png(path, draw_sheet(strips)))
-    return tuple(written)
+    text = _as_markdown(
+        outcomes,
+        totals=totals,
+        not_run=not_run,
+        about=about,
+        shown=[one.protocol.name for one in outcomes if (folder / _sheet(one)).exists()],
+    )
+    return (
+        write_json(folder / "report.json", content),
+        write_atomically(folder / "report.md", lambda file: file.write(text.encode())),
+    )
+
+
+def write_sheet(folder: Path, outcome: Outcome) -> Path | None:
+    """Draw the best, the median and the worst query of a protocol.
+
+    Args:
+        folder: That of the report.
+        outcome: What came of the protocol.
+
+    Returns:
+        ``sheet.png`` in the protocol's folder; None, and none is there, without a model's queries.
+    """
+    path = folder / _sheet(outcome)
+    strips = best_median_worst(outcome)
+    if strips:
+        return write_png(path, draw_sheet(strips))
+    path.unlink(missing_ok=True)
+    return None
 
 
 def bars_of(outcome: Outcome, *, totals: Mapping[str, Totals]) -> list[tuple[Bar, float, float]]:
@@ -140,6 +160,11 @@ def _strip(outcome: Outcome, scored: ScoredCase, *, word: str) -> Strip:
     )
 
 
+def _sheet(outcome: Outcome) -> str:
+    """Where a protocol's sheet is, seen from the report."""
+    return f"{outcome.protocol.name}/sheet.png"
+
+
 def _as_json(outcome: Outcome, *, totals: Mapping[str, Totals]) -> dict[str, Json]:
     """One protocol for programs."""
     scores: dict[str, Json] = {
@@ -156,6 +181,7 @@ def _as_json(outcome: Outcome, *, totals: Mapping[str, Totals]) -> dict[str, Jso
     return {
         "summary": outcome.protocol.summary,
         "setup": dict(outcome.setup),
+        "models": {name: dict(about) for name, about in outcome.models.items()},
         "num_scored": max(map(len, outcome.scored.values()), default=0),
         "scores": scores,
         "against": {
@@ -191,8 +217,9 @@ def _as_markdown(
     totals: Mapping[str, Totals],
     not_run: Mapping[str, str],
     about: Mapping[str, Json],
+    shown: Sequence[str],
 ) -> str:
-    """All protocols for people."""
+    """All protocols for people; with their sheets, where they are shown."""
     lines = ["# Evaluation", "", *(f"- {name}: {value}" for name, value in about.items()), ""]
     lines += [
         "Scores are over all queries, with the middle 95 % of 1,000 bootstrap rounds in brackets.",
@@ -216,6 +243,8 @@ def _as_markdown(
             "",
             *_against(outcome),
         ]
+        if protocol.name in shown:
+            lines += [f"![Best, median and worst query]({_sheet(outcome)})", ""]
     if not_run:
         lines += ["## Not run", "", *(f"- {name}: {why}" for name, why in not_run.items()), ""]
     return "\n".join(lines)
