@@ -1,10 +1,11 @@
-"""The table of scores of a model card, from reports that ``lavin evaluate`` wrote.
+"""The table of scores of a model card or a README, from reports that ``lavin evaluate`` wrote.
 
-Usage: ``python examples/model_card_table.py images/report.json clips/report.json``
+Usage: ``python examples/model_card_table.py images/report.json clips/report.json``, and
+``--only PROTOCOL ...`` for a table of some of the protocols, in that order.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ SHOWN = {
     "foreground_segmentation": "iou",
     "single_object_detection": "box_miou",
     "depth_to_image": "psnr_db",
+    "depth_to_video": "psnr_db",
     "normal_to_image": "psnr_db",
+    "normal_to_video": "psnr_db",
     "pose_to_image": "psnr_db",
     "video_depth": "abs_rel_lstsq",
     "video_normals": "mean_deg",
@@ -41,23 +44,36 @@ ROWS = ("model", "copy-context", "mean-context", "input", "autoencoder")
 
 def main() -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser(description="The table of scores from reports.")
+    parser.add_argument("reports", nargs="+", type=Path, help="report.json, of one or more runs")
+    parser.add_argument("--only", nargs="+", metavar="PROTOCOL", help="which to show, in order")
+    arguments = parser.parse_args()
+    found: dict[str, str] = {}
+    for path in arguments.reports:
+        protocols = json.loads(path.read_text(encoding="utf-8"))["protocols"]
+        found |= {name: row(name, protocol) for name, protocol in protocols.items()}
+    missing = [name for name in arguments.only or () if name not in found]
+    if missing:
+        parser.error(f"no report has {', '.join(missing)}; there are {', '.join(found)}")
     print(f"| protocol | score | queries | {' | '.join(ROWS)} |")
     print("|---" * (3 + len(ROWS)) + "|")
-    for path in sys.argv[1:]:
-        protocols = json.loads(Path(path).read_text(encoding="utf-8"))["protocols"]
-        for name, protocol in protocols.items():
-            print(row(name, protocol))
+    for name in arguments.only or found:
+        print(found[name])
 
 
 def row(name: str, protocol: dict[str, Any]) -> str:
     """One protocol's line; the interval is that of the model."""
-    key = SHOWN[name.partition("-")[2]]
+    # After the data's name; folds of a benchmark have a number after the task's.
+    key = SHOWN[name.split("-")[1]]
     measure = MEASURES[key]
     cells: list[str] = []
     for who in ROWS:
         score = protocol["scores"].get(who, {}).get(key)
-        text = "" if score is None else measure.show(score["value"])
-        if who == "model" and score is not None:
+        if score is None:
+            cells.append("")
+            continue
+        text = "-" if score["value"] is None else measure.show(score["value"])
+        if who == "model" and score.get("low") is not None:
             text += f" [{measure.show(score['low'])}, {measure.show(score['high'])}]"
         cells.append(text)
     arrow = "up" if measure.higher_is_better else "down"
