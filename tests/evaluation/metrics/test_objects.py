@@ -249,6 +249,7 @@ def test_poses_when_nobody_is_found():
     assert pck(*nobody, truth, seen).scores()["pck_0.1"] == 0
     assert pose_precision(*nobody, truth, seen).scores()["oks_ap"] == 0
     assert math.isnan(pose_precision(*nobody, *nobody).scores()["oks_ap"])
+    assert math.isnan(pose_precision(truth, seen, truth, 0 * seen).scores()["oks_ap"])
 
 
 def test_precision_of_poses_follows_their_similarity():
@@ -265,6 +266,37 @@ def test_precision_of_poses_follows_their_similarity():
     assert 0.2 < similarity.min() < similarity.max() < 1
     assert scores["oks_ap"] <= np.mean(expected) + 0.01  # COCO looks at 101 recalls
     assert scores["oks_ap_50"] == pytest.approx(expected[0], abs=0.02)
+
+
+def test_similarity_of_poses_against_its_definition():
+    truth, seen = people(3)
+    predicted = truth[:2] + RNG.normal(0, 5.0, (2, 17, 2)).astype(np.float32)
+    # COCO's published spreads: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles.
+    halves = (0.025, 0.035, 0.079, 0.072, 0.062, 0.107, 0.087, 0.089)
+    sigmas = [0.026, *(sigma for sigma in halves for _ in range(2))]
+    for row, column in np.ndindex(2, 3):
+        labelled = np.flatnonzero(seen[column])
+        width, height = np.ptp(truth[column][labelled].astype(np.float64), axis=0)
+        alike = [
+            math.exp(
+                -(math.dist(predicted[row, joint].tolist(), truth[column, joint].tolist()) ** 2)
+                / (2 * width * height * (2 * sigmas[joint]) ** 2)
+            )
+            for joint in labelled
+        ]
+        found = oks(predicted, truth, seen)[row, column]
+        assert found == pytest.approx(np.mean(alike), rel=1e-6)
+
+
+def test_precision_of_one_person_is_what_thresholds_let_pass():
+    for _ in range(12):
+        truth, seen = people(1)
+        predicted = truth + RNG.normal(0, RNG.uniform(1, 8), truth.shape).astype(np.float32)
+        similarity = oks(predicted, truth, seen)[0, 0]
+        scores = pose_precision(predicted, seen, truth, seen).scores()
+        thresholds = np.linspace(0.5, 0.95, 10)
+        assert np.abs(similarity - thresholds).min() > 1e-6
+        assert scores["oks_ap"] == pytest.approx(np.mean(similarity >= thresholds), abs=1e-9)
 
 
 def test_distance_of_sets_against_a_matrix_root():
@@ -292,6 +324,42 @@ def test_sets_grow_sample_by_sample():
     assert merge_all(states).scores()["fid_like"] == pytest.approx(expected)
     with pytest.raises(ValueError, match="cannot be merged"):
         states[0].merge(FeatureSets(name="fid", predicted=(), truth=()))
+
+
+def test_chunks_of_any_metric_merge_to_the_whole():
+    def one_of_each():
+        ids, true_ids = labels(3), labels(3)
+        kinds = {
+            "predicted_classes": RNG.integers(0, 2, 3).tolist(),
+            "true_classes": RNG.integers(0, 2, 3).tolist(),
+        }
+        found, known = boxes(2), boxes(3)
+        numbers = {
+            "predicted_classes": RNG.integers(0, 2, 2).astype(np.int32),
+            "true_classes": RNG.integers(0, 2, 3).astype(np.int32),
+        }
+        poses = (*people(2), *people(2))
+        return (
+            instance_iou(ids, true_ids),
+            panoptic_quality(ids, true_ids, **kinds),
+            class_miou(ids, true_ids),
+            mask_iou(ids > 1, true_ids > 1, group=str(RNG.integers(2))),
+            matched_boxes(found, known, **numbers),
+            box_precision(found, known, **numbers),
+            single_box_iou(found[:1], known[:1], group=str(RNG.integers(2))),
+            joints(*poses),
+            pose_precision(*poses),
+            FeatureSets(
+                name="fid_like", predicted=tuple(RNG.normal(size=(2, 3))), truth=(np.ones(3),) * 2
+            ),
+        )
+
+    samples = [one_of_each() for _ in range(7)]
+    for states in zip(*samples, strict=True):
+        whole = merge_all(states).scores()
+        for cut in (1, 4):
+            parts = merge_all([merge_all(states[:cut]), merge_all(states[cut:])]).scores()
+            assert parts == pytest.approx(whole, rel=1e-12, nan_ok=True)
 
 
 def test_states():

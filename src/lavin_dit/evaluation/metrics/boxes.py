@@ -1,5 +1,6 @@
 """Boxes: intersection over union, matching, and average precision."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -122,14 +123,19 @@ class AveragePrecision:
     def scores(self) -> Mapping[str, float]:
         """``box_ap`` or ``oks_ap``: the mean over thresholds of 0.50 to 0.95; and that at 0.50.
 
-        Both are NaN where there is nothing to be found.
+        Both are NaN where there is nothing to be found, such as people without a labelled joint.
         """
         prefix = "box" if self.kind == "bbox" else "oks"
         names = (f"{prefix}_ap", f"{prefix}_ap_50")
         if not any(found.truth for found in self.pictures):
-            return dict.fromkeys(names, float("nan"))
+            return dict.fromkeys(names, math.nan)
         stats = _coco_stats(self.kind, self.pictures)
-        return {names[0]: stats["AP_all"], names[1]: stats["AP_50"]}
+        values = (stats["AP_all"], stats["AP_50"])
+        # COCO's evaluation says -1 where nothing counts.
+        return {
+            name: math.nan if value < 0 else value
+            for name, value in zip(names, values, strict=True)
+        }
 
 
 def box_precision(
