@@ -60,12 +60,20 @@ def draw_panels(
         if logarithmic[0]:
             axis.set_xscale("log", base=2)
             axis.set_xticks(sorted({x for line in lines.values() for x in line.x}))
-            axis.xaxis.set_major_formatter("{x:g}")
+            axis.xaxis.set_major_formatter("{x:.3g}")
             axis.minorticks_off()
         if logarithmic[1]:
             axis.set_yscale("log")
-        if len(lines) > 1:
-            axis.legend(fontsize=7)
+    # One legend for all panels, outside: within a panel it hides lines.
+    named = {
+        label: line
+        for axis in axes.flat
+        for line, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    if len(named) > 1:
+        figure.legend(
+            named.values(), named.keys(), loc="outside lower center", ncols=columns + 1, fontsize=7
+        )
     for place in range(len(panels), rows * columns):
         axes[place // columns][place % columns].axis("off")
     FIGURES.mkdir(parents=True, exist_ok=True)

@@ -44,7 +44,7 @@ def test_features_are_of_pixels_from_minus_one_to_one(eye):
 
 
 def test_the_true_name_needs_the_true_weights(eye):
-    assert eye.distance_name == "lpips_like"
+    assert (eye.name, eye.distance_name) == ("means", "lpips_like")
 
     class Weighted(Means):
         channel_weights = (torch.ones(3), torch.ones(3))

@@ -122,7 +122,7 @@ class Evaluate:
                 write_sheet(self.output, outcome)
             if outcomes:
                 # After each protocol, so that a stopped run has a report of what it did.
-                self._report(outcomes, not_run)
+                self._report(outcomes, not_run, run.eye)
         if not outcomes:
             raise ValueError("; ".join(f"{name} {why}" for name, why in not_run.items()))
         print(self.output / "report.md")
@@ -281,7 +281,9 @@ class Evaluate:
 
         return PerceptualEye(self.perceptual)
 
-    def _report(self, outcomes: "list[Outcome]", not_run: "Mapping[str, str]") -> None:
+    def _report(
+        self, outcomes: "list[Outcome]", not_run: "Mapping[str, str]", eye: "Eye | None"
+    ) -> None:
         """Write what is known so far."""
         from lavin_dit.evaluation.contestants import MODEL
         from lavin_dit.evaluation.report import write_report
@@ -298,8 +300,8 @@ class Evaluate:
         for name, folder in named_models(self.beside).items():
             own = models[name]
             about[name] = ", ".join([folder, *(f"{key} {value}" for key, value in own.items())])
-        if self.perceptual is not None:
-            about["likeness judged by"] = self.perceptual.name
+        if eye is not None:
+            about["likeness judged by"] = eye.name
         write_report(self.output, outcomes, not_run=not_run, about=about)
 
 

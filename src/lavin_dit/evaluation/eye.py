@@ -33,6 +33,11 @@ class PerceptualEye:
         self.network: PerceptualNetwork = load_perceptual(path)
 
     @property
+    def name(self) -> str:
+        """What the network is, such as ``efficientnet-lite0``."""
+        return self.network.name
+
+    @property
     def distance_name(self) -> str:
         """``lpips`` where the network carries that score's own weights, else ``lpips_like``."""
         return "lpips" if self.network.channel_weights is not None else "lpips_like"

@@ -43,6 +43,11 @@ class Eye(Protocol):
     """A network that says how alike pictures look."""
 
     @property
+    def name(self) -> str:
+        """What the network is: scores of different ones don't compare."""
+        ...
+
+    @property
     def distance_name(self) -> str:
         """``lpips_like``, or ``lpips`` where its weights are LPIPS's own."""
         ...
