@@ -5,6 +5,7 @@ import torch
 pytest.importorskip("lavin_dit.perceptual", reason="networks that judge likeness are not here")
 
 from lavin_dit.evaluation import eye as module
+from lavin_dit.perceptual.inception import FIDInception
 from lavin_dit.perceptual.network import PerceptualNetwork
 
 
@@ -23,6 +24,7 @@ class Means(PerceptualNetwork):
 @pytest.fixture
 def eye(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "load_perceptual", lambda path: Means())
+    monkeypatch.setattr(module, "load_fid_network", lambda path: None)
     return module.PerceptualEye(tmp_path)
 
 
@@ -51,3 +53,20 @@ def test_the_true_name_needs_the_true_weights(eye):
 
     eye.network = Weighted()
     assert eye.distance_name == "lpips"
+
+
+def test_the_fid_is_that_of_its_own_network(eye, monkeypatch, tmp_path):
+    assert eye.set_distance_name == "fid_like"
+
+    class Inception(FIDInception):
+        def __init__(self):
+            torch.nn.Module.__init__(self)
+
+        def pooled(self, pixels):
+            return pixels.amax(dim=(2, 3))
+
+    monkeypatch.setattr(module, "load_fid_network", lambda path: Inception())
+    both = module.PerceptualEye(tmp_path)
+    assert (both.name, both.set_distance_name) == ("means, fid-inception", "fid")
+    assert both.distance_name == "lpips_like"
+    np.testing.assert_allclose(both.features(clip(0)), clip(0).max(axis=(1, 2)) / 127.5 - 1)

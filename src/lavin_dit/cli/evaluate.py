@@ -84,8 +84,8 @@ class Evaluate:
     score_only: bool = False
     """Score the predictions in the output folder, without the model."""
     perceptual: Path | None = None
-    """Weights of a perceptual network, for LPIPS-like and FID-like scores; some are fetched by
-    `lavin prepare perceptual`."""
+    """File or folder of weights of perceptual networks, for LPIPS-like and FID-like scores; some
+    are fetched by `lavin prepare perceptual`. LPIPS and FID themselves need their own."""
     device: str | None = None
     """cpu, cuda, cuda:1 or mps; the best one of this machine if not given."""
     dtype: Literal["float32", "bfloat16"] | None = None

@@ -52,6 +52,11 @@ class Eye(Protocol):
         """``lpips_like``, or ``lpips`` where its weights are LPIPS's own."""
         ...
 
+    @property
+    def set_distance_name(self) -> str:
+        """``fid_like``, or ``fid`` where the vectors are those of its own network."""
+        ...
+
     def distance(self, predicted: Clip, truth: Clip) -> float:
         """How different two clips look, the mean over frames."""
         ...
@@ -213,7 +218,7 @@ def score_picture(case: Case, picture: Clip, eye: Eye | None = None) -> States:
         likeness,
         sample_means(**{eye.distance_name: eye.distance(predicted, truth)}),
         FeatureSets(
-            name="fid_like",
+            name=eye.set_distance_name,
             predicted=tuple(eye.features(predicted)),
             truth=tuple(eye.features(truth)),
         ),
