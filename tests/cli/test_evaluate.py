@@ -78,6 +78,10 @@ def test_several_models_in_one_table(model, tmp_path):
     assert found["against"]["single-task"]["verdict"] == "equal"
     assert report["about"]["again"].startswith(f"{model}, fingerprint ")
     assert run(*words[:2], "-o", out, *FEW, "--beside", "again=", "--score-only") == 2
+    again = ("--beside", "again=anything", "--score-only")
+    assert run(*words[:2], words[1], "-o", out, *FEW, *again) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["about"]["again"].startswith("predictions on disk, fingerprint ")
 
 
 def test_context_lengths(model, tmp_path):

@@ -161,7 +161,7 @@ class Evaluate:
                 "name protocols, or give --all-offline, and not both; --list shows all"
             )
         if self.protocols:
-            return [find_protocol(name) for name in self.protocols]
+            return [find_protocol(name) for name in dict.fromkeys(self.protocols)]
         return [protocol for protocol in discover_protocols().values() if protocol.is_offline]
 
     def _confuse(self, model: "Trained | None") -> int:
@@ -295,11 +295,14 @@ class Evaluate:
                 f"{self.output} holds predictions of {first} and of {last} by different models or "
                 "ways of sampling: score them one after the other"
             )
-        name = "predictions on disk" if self.score_only else self.model or "none"
-        about: dict[str, Json] = {"model": name, **models.get(MODEL, {})}
+        on_disk = "predictions on disk" if self.score_only else None
+        about: dict[str, Json] = {
+            "model": on_disk or self.model or "none",
+            **models.get(MODEL, {}),
+        }
         for name, folder in named_models(self.beside).items():
-            own = models[name]
-            about[name] = ", ".join([folder, *(f"{key} {value}" for key, value in own.items())])
+            own = [f"{key} {value}" for key, value in models[name].items()]
+            about[name] = ", ".join([on_disk or folder, *own])
         if eye is not None:
             about["likeness judged by"] = eye.name
         write_report(self.output, outcomes, not_run=not_run, about=about)
