@@ -111,7 +111,7 @@ def test_several_answers_are_averaged(
     assert (mean.latent - one.latent).abs().max() > 1e-2
 
 
-def test_tasks_that_ask_for_a_quantity_are_averaged_by_themselves() -> None:
+def test_tasks_that_gain_by_it_are_averaged_by_themselves() -> None:
     pipe, query = random_pipeline(), picture(40, 40, seed=1)
     pipe.defaults = replace(pipe.defaults, num_samples=2)
     context = [(query, picture(40, 40, seed=2))]

@@ -75,8 +75,8 @@ class Evaluate:
     solver: Literal["euler", "heun", "adams_bashforth"] | None = None
     """How to integrate; the model's own choice if not given."""
     num_samples: int | None = None
-    """Answers that are averaged; if not given, the model's own number for tasks that ask for a
-    quantity at each pixel, and otherwise 1."""
+    """Answers that are averaged; if not given, the model's own number for tasks that gain by it,
+    and otherwise 1 (decision 0019)."""
     seed: int = 0
     """Draws the start noise; queries and examples are the protocol's own."""
     batch_size: int = 16

@@ -65,8 +65,8 @@ class Predict:
     solver: Literal["euler", "heun", "adams_bashforth"] | None = None
     """How to integrate; the model's own choice if not given."""
     num_samples: int | None = None
-    """Answers that are averaged. If not given, the model's own number for depth, flow and restored
-    photos, otherwise 1: outlines and colours of classes can't be averaged."""
+    """Answers that are averaged. If not given, the model's own number for depth, flow, instances
+    and restored photos, otherwise 1: outlines and colours of classes can't be averaged."""
     seed: int = 0
     """Draws the noise, and the pairs."""
     batch_size: int = 1

@@ -22,13 +22,14 @@ AVERAGED_TASKS = frozenset(
         "depth_estimation",
         "glass_deblurring",
         "inpainting",
+        "instance_segmentation",
         "motion_deblurring",
         "optical_flow",
         "video_depth",
     }
 )
-"""Tasks that ask for a quantity at each pixel: the mean of several answers is a better answer. The
-mean of two outlines or of two classes' colours is none (decision 0019)."""
+"""Tasks in which the mean of several answers is a better one: those that ask for a quantity at each
+pixel, and instances. The mean of two outlines or of two classes' colours is none (decision 0019)."""
 
 
 def samples_for(task: str | None, *, given: int | None, default: int) -> int:

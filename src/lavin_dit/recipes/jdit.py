@@ -29,7 +29,7 @@ class SamplingDefaults:
     solver: str
     """euler, heun or adams_bashforth."""
     num_samples: int
-    """Answers that are averaged where the task asks for a quantity at each pixel."""
+    """Answers that are averaged where the task is one of ``AVERAGED_TASKS``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
