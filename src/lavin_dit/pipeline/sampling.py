@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lavin_dit.flow.guidance import guide, null_condition
 from lavin_dit.flow.path import VelocityFunction
-from lavin_dit.flow.solvers import SOLVERS
+from lavin_dit.flow.solvers import SOLVERS, StepCallback
 from lavin_dit.flow.timesteps import linear_quadratic_grid
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.jdit.model import JDiT
@@ -29,7 +29,7 @@ AVERAGED_TASKS = frozenset(
     }
 )
 """Tasks in which the mean of several answers is a better one: those that ask for a quantity at each
-pixel, and instances. The mean of two outlines or of two classes' colours is none (decision 0019)."""
+pixel, and instances. Two outlines or two classes' colours have no mean (decision 0019)."""
 
 
 def samples_for(task: str | None, *, given: int | None, default: int) -> int:
@@ -104,15 +104,9 @@ def sample_target(
         raise ValueError(f"{settings.num_samples} samples need as many starts, got {len(noise)}")
     velocity = target_velocity(jdit, task, query_latent, guidance_scale=settings.guidance_scale)
     grid = linear_quadratic_grid(settings.num_steps).to(noise.device)
-    samples = [
-        SOLVERS[settings.solver](
-            velocity,
-            noise=start,
-            grid=grid,
-            on_step=None if on_step is None else lambda _step: on_step(),
-        )
-        for start in noise
-    ]
+    after_step: StepCallback | None = None if on_step is None else lambda _step: on_step()
+    solver = SOLVERS[settings.solver]
+    samples = [solver(velocity, noise=start, grid=grid, on_step=after_step) for start in noise]
     return samples[0] if len(samples) == 1 else torch.stack(samples).mean(0)
 
 
