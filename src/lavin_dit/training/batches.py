@@ -138,7 +138,6 @@ def encoding_copy(st_vae: STVAE, device: torch.device) -> STVAE:
     return copied.eval().requires_grad_(requires_grad=False)
 
 
-@torch.no_grad()
 def latent_space(st_vae: STVAE) -> str:
     """Identify what an autoencoder turns clips into: 16 hexadecimal digits.
 
@@ -151,6 +150,7 @@ def latent_space(st_vae: STVAE) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@torch.no_grad()
 def encode_pixels(
     st_vae: STVAE,
     clips: UInt8[np.ndarray, "n t h w 3"],
