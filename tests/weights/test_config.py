@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from lavin_dit.weights.config import config_from_json, config_to_json
-from lavin_dit.weights.defaults import PipelineDefaults
+from lavin_dit.weights.defaults import RELEASED_DEFAULTS, PipelineDefaults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,18 +90,9 @@ def test_a_whole_number_is_a_float_where_only_that_fits():
 
 
 def test_a_field_that_came_later_has_its_default():
-    config = PipelineDefaults(
-        height=64,
-        width=64,
-        num_context_pairs=1,
-        num_steps=1,
-        guidance_scale=1.0,
-        solver="euler",
-        posterior="mode",
-    )
-    data = config_to_json(config)
+    data = config_to_json(RELEASED_DEFAULTS)
     assert data.pop("num_samples") == 1
-    assert config_from_json(PipelineDefaults, data) == config
+    assert config_from_json(PipelineDefaults, data) == RELEASED_DEFAULTS
 
 
 def test_all_missing_and_unknown_keys_are_listed():
