@@ -21,7 +21,7 @@ from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.predicting import PredictingSettings, predict_clips
 from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.pipeline.sampling import SamplingSettings, samples_for
-from lavin_dit.pipeline.task_contexts import Context, ContextSettings, TaskContexts
+from lavin_dit.pipeline.task_contexts import Context, ContextSettings, TaskContexts, name_of
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.vision.task import AnyTask
 from lavin_dit.weights.checkpoint import load_checkpoint, save_checkpoint
@@ -345,9 +345,7 @@ class LavinDiTPipeline:
                 ),
                 solver=defaults.solver if solver is None else solver,
                 num_samples=samples_for(
-                    task if isinstance(task, str) or task is None else task.name,
-                    given=num_samples,
-                    default=defaults.num_samples,
+                    name_of(task), given=num_samples, default=defaults.num_samples
                 ),
             ),
             seed=seed,

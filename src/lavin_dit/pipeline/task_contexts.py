@@ -29,6 +29,11 @@ LOCAL_TASKS = frozenset(
 _Key: TypeAlias = tuple[str, str, Canvas, Fit, int, int]
 
 
+def name_of(task: str | AnyTask | None) -> str | None:
+    """The name of a task that a caller gives as such, or by its name, or not at all."""
+    return task if isinstance(task, str) or task is None else task.name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextSettings:
     """How a context is compiled, as far as a caller says it.
@@ -63,8 +68,7 @@ class ContextSettings:
         """How pictures get to the working size, where what was left open is the task's."""
         if self.fit is not None:
             return self.fit
-        name = task if isinstance(task, str) or task is None else task.name
-        return "tile" if name in LOCAL_TASKS else "pad"
+        return "tile" if name_of(task) in LOCAL_TASKS else "pad"
 
     def count(self, defaults: PipelineDefaults) -> int:
         """The number of pairs, the pipeline's if it was left open."""
