@@ -170,12 +170,17 @@ def train(folder: Path, kind: str, latents: Path, num_steps: int) -> None:
 
 
 def digest(training: Training) -> str:
-    """SHA-256 of weights, average and optimizer state, and of the logged losses."""
-    state = training.optimizer.state_dict()["state"]
+    """SHA-256 of weights, average and optimizers' states, and of the logged losses."""
+    states = [optimizer.state_dict()["state"] for optimizer in training.optimizers]
     tensors = [
         *training.objective.trained.state_dict().values(),
         *training.average.state_dict().values(),
-        *(moments[name] for moments in state.values() for name in sorted(moments)),
+        *(
+            moments[name]
+            for state in states
+            for moments in state.values()
+            for name in sorted(moments)
+        ),
     ]
     text = hashlib.sha256()
     for tensor in tensors:

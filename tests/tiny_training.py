@@ -23,6 +23,7 @@ from random_networks import random_jdit
 TASKS = ("brightening", "darkening", "mirroring", "turning")
 ALONE = Processes(rank=0, world_size=1, device=torch.device("cpu"))
 OPTIMIZER = OptimizerConfig(lr=2e-3, betas=(0.9, 0.95), weight_decay=0.01, clip_norm=1.0)
+MUON = replace(OPTIMIZER, matrices="muon")
 CONSTANT = ScheduleConfig(warmup_steps=0, decay="constant", final_share=1.0)
 LOOP = LoopConfig(
     num_steps=6,
@@ -179,6 +180,7 @@ def tiny_training(
         optimizer_config=optimizer,
         schedule=schedule,
         folder=folder,
+        matrices=list(jdit.hidden_matrices()),
         validate=validate,
     )
 

@@ -82,3 +82,17 @@ def test_idle_parameters_are_those_without_gradient(context: str) -> None:
     without = {name for name, parameter in model.named_parameters() if parameter.grad is None}
     assert without == {name for name, _ in model.idle_parameters()}
     assert isinstance(model, JDiT)
+
+
+def test_hidden_matrices_are_the_projections_of_attention_and_feed_forward() -> None:
+    model = random_jdit("causal")
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {names[id(matrix)] for matrix in model.hidden_matrices()}
+    expected = {
+        f"{stream}_{layer}.weight" for stream in ("cond", "x") for layer in ("q", "k", "v", "proj")
+    }
+    attention = {name for name in found if name.startswith("blocks.0.joint_attn.")}
+    assert attention == {f"blocks.0.joint_attn.{name}" for name in expected}
+    others = {name for name in found if "joint_attn" not in name}
+    assert {name.split(".")[2] for name in others} == {"cond_mlp", "x_mlp"}
+    assert len(found) == model.config.num_layers * (8 + 6)

@@ -4,10 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from lavin_dit.recipes.jdit import JDIT_RECIPES
+from lavin_dit.recipes.jdit_run import are_weights_sharded
 from lavin_dit.recipes.run import RunOptions, run_recipe
 from lavin_dit.recipes.st_vae import ST_VAE_RECIPES
+from lavin_dit.training.processes import Processes
 from lavin_dit.training.run_folder import describe_session, record_session
 from lavin_dit.weights.config import config_from_json, config_to_json
 
@@ -42,6 +45,19 @@ def test_another_recipe_is_refused_with_what_differs(folder):
     assert "num_steps" not in message
 
 
+def test_muon_is_refused_where_weights_are_sharded():
+    alone, of_two = (
+        Processes(rank=0, world_size=size, device=torch.device("cpu")) for size in (1, 2)
+    )
+    adamw = replace(JDIT, strategy="zero2")
+    muon = replace(adamw, optimizer=replace(JDIT.optimizer, matrices="muon"))
+    assert are_weights_sharded(adamw, of_two)
+    assert not are_weights_sharded(muon, alone)
+    assert not are_weights_sharded(replace(muon, strategy="ddp"), of_two)
+    with pytest.raises(ValueError, match="use strategy ddp, not zero2"):
+        are_weights_sharded(muon, of_two)
+
+
 def test_how_long_and_how_often_may_change(folder):
     longer = replace(
         JDIT,
@@ -50,6 +66,15 @@ def test_how_long_and_how_often_may_change(folder):
         strategy="zero2",
     )
     assert "name the folder of a trained ST-VAE" in refused(longer, folder)  # the next check
+
+
+def test_what_recipes_could_not_say_when_a_run_began_is_no_difference(tmp_path):
+    recipe = config_to_json(JDIT)
+    del recipe["optimizer"]["matrices"]
+    record_session(tmp_path, describe_session(recipe, device="cpu", world_size=1))
+    assert "name the folder of a trained ST-VAE" in refused(JDIT, tmp_path)  # the next check
+    muon = replace(JDIT, optimizer=replace(JDIT.optimizer, matrices="muon"))
+    assert "optimizer.matrices was 'adamw', now 'muon'" in refused(muon, tmp_path)
 
 
 def test_a_run_is_not_resumed_unasked(folder):

@@ -77,7 +77,7 @@ def test_state_that_is_saved_before_any_step_counts_none(tmp_path):
     training._save()
     again = tiny_training(tmp_path / "early")
     assert again.resume()
-    assert all(float(state["step"]) == 0 for state in again._optimizer.state.values())
+    assert all(float(state["step"]) == 0 for state in again._optimizers[0].state.values())
     again.run()
     whole = tiny_training(tmp_path / "whole")
     whole.run()

@@ -16,6 +16,8 @@ from lavin_dit.training.run_folder import EVENTS_FILE, read_metrics
 from tiny_training import (
     CONSTANT,
     LOOP,
+    MUON,
+    OPTIMIZER,
     NumberBatches,
     assert_equal_bits,
     tiny_training,
@@ -39,15 +41,16 @@ def stop_after(training, num_steps):
     return training
 
 
-def test_a_stopped_run_goes_on_to_the_bits_of_one_that_was_not(tmp_path):
-    whole = tiny_training(tmp_path / "whole")
+@pytest.mark.parametrize("optimizer", [OPTIMIZER, MUON], ids=["adamw", "muon"])
+def test_a_stopped_run_goes_on_to_the_bits_of_one_that_was_not(tmp_path, optimizer):
+    whole = tiny_training(tmp_path / "whole", optimizer=optimizer)
     assert whole.run() == "steps"
     for stop in (1, 3):
-        training = stop_after(tiny_training(tmp_path / "parts"), stop)
+        training = stop_after(tiny_training(tmp_path / "parts", optimizer=optimizer), stop)
         assert training.resume() == (stop > 1)
         assert training.run() == "SIGTERM"
         assert training.step == stop + 1  # the step that was under way is finished
-    rest = tiny_training(tmp_path / "parts")
+    rest = tiny_training(tmp_path / "parts", optimizer=optimizer)
     assert rest.resume()
     assert rest.run() == "steps"
     assert_equal_bits(weights_of(whole), weights_of(rest))
@@ -131,7 +134,7 @@ def test_a_batch_that_is_not_finite_moves_nothing_and_is_reported(tmp_path):
     assert training.num_skipped == 2
     assert_equal_bits(weights_of(clean), weights_of(training))
     for mine, theirs in zip(
-        clean._optimizer.state.values(), training._optimizer.state.values(), strict=True
+        clean._optimizers[0].state.values(), training._optimizers[0].state.values(), strict=True
     ):
         assert_equal_bits(mine, theirs)
     reported = events(tmp_path / "poisoned", "not_finite")
@@ -192,7 +195,7 @@ def test_validation_sees_the_average_and_leaves_the_weights(tmp_path):
 def test_a_warm_up_scales_the_first_step(tmp_path):
     rates = []
     training = tiny_training(tmp_path, schedule=replace(CONSTANT, warmup_steps=4), num_steps=5)
-    training.on_line = lambda line: rates.append(training._optimizer.param_groups[0]["lr"])
+    training.on_line = lambda line: rates.append(training._optimizers[0].param_groups[0]["lr"])
     training.run()
     assert rates == pytest.approx([5e-4, 1e-3, 1.5e-3, 2e-3, 2e-3])
 

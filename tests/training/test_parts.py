@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import nn
 from lavin_dit.training.config import DrawSettings, OptimizerConfig, ScheduleConfig
 from lavin_dit.training.draws import draw_episode, sample_generator
 from lavin_dit.training.ema import WeightAverage
-from lavin_dit.training.optimizer import clip_gradients, make_optimizer, set_learning_rate
+from lavin_dit.training.optimizer import clip_gradients, make_optimizers, set_learning_rate
 from lavin_dit.training.run_folder import (
     RunLog,
     describe_session,
@@ -22,6 +23,7 @@ from lavin_dit.training.run_folder import (
 from lavin_dit.training.schedule import learning_rate_share
 from lavin_dit.training.stopping import parse_duration, stopped_by_signals
 from lavin_dit.training.throughput import Meter, peak_flops
+from tiny_training import MUON
 
 
 @pytest.mark.parametrize(
@@ -126,13 +128,35 @@ def test_clipping_keeps_directions_and_players_apart():
     torch.testing.assert_close(second.grad, torch.tensor([0.3, 0.4]))
 
 
-def test_one_optimizer_has_a_group_for_each_player():
+def test_adamw_has_a_group_for_each_player():
     config = OptimizerConfig(lr=0.1, betas=(0.9, 0.95), weight_decay=0.01, clip_norm=1.0)
     groups = {"a": [nn.Parameter(torch.ones(2))], "b": [nn.Parameter(torch.ones(3))]}
-    optimizer = make_optimizer(groups, config)
+    (optimizer,) = optimizers = make_optimizers(groups, config)
     assert [group["name"] for group in optimizer.param_groups] == ["a", "b"]
-    set_learning_rate(optimizer, 0.03)
+    set_learning_rate(optimizers, 0.03)
     assert [group["lr"] for group in optimizer.param_groups] == [0.03, 0.03]
+
+
+def test_muon_steps_the_matrices_it_is_given_along_orthogonal_ones():
+    matrix, other = nn.Parameter(torch.zeros(24, 8)), nn.Parameter(torch.zeros(24, 8))
+    config = replace(MUON, lr=0.1)
+    optimizers = make_optimizers({"network": [other, matrix]}, config, matrices=[matrix])
+    assert [len(optimizer.param_groups[0]["params"]) for optimizer in optimizers] == [1, 1]
+    set_learning_rate(optimizers, 0.03)
+    generator = torch.Generator().manual_seed(0)
+    matrix.grad = torch.randn(24, 8, generator=generator)
+    for optimizer in optimizers:
+        optimizer.step()
+    lengths = torch.linalg.svdvals(matrix) / (0.03 * 0.2 * 24**0.5)
+    assert lengths.amin() > 0.6  # Newton-Schulz leaves singular values between 0.7 and 1.2
+    assert lengths.amax() < 1.3
+    assert not other.any()
+
+
+def test_muon_needs_something_to_step():
+    frozen = nn.Parameter(torch.zeros(3, 3), requires_grad=False)
+    with pytest.raises(ValueError, match="'muon' is for a J-DiT's own matrices"):
+        make_optimizers({"network": []}, MUON, matrices=[frozen])
 
 
 DRAWS = DrawSettings(timestep_mean=0.0, timestep_std=1.0, condition_dropping=0.3)

@@ -239,6 +239,18 @@ class JDiT(nn.Module):
             if name.startswith(tuple(prefix + part for part in idle)):
                 yield name, parameter
 
+    def hidden_matrices(self) -> Iterator[nn.Parameter]:
+        """Matrices of the blocks that map activations to activations.
+
+        Yields:
+            Weights of attention's and the feed-forward layers' projections.
+        """
+        for block in self._blocks():
+            for layers in (block.joint_attn, block.cond_mlp, block.x_mlp):
+                for parameter in layers.parameters():
+                    if parameter.ndim == 2:
+                        yield parameter
+
     def extend_context(
         self,
         cache: ContextCache | None,

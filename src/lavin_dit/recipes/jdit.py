@@ -58,7 +58,7 @@ class JDiTRecipe:
     batch_size: int
     """Episodes of a step, over all processes."""
     optimizer: OptimizerConfig
-    """AdamW."""
+    """AdamW, or Muon for the blocks' matrices."""
     schedule: ScheduleConfig
     """Learning rate over the run."""
     loop: LoopConfig

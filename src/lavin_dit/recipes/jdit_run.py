@@ -69,7 +69,7 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
     jdit = starting_jdit(recipe, device=processes.device)
     jdit.gradient_checkpointing = recipe.gradient_checkpointing
     jdit.masked_supervision = processes.device.type == "cuda"
-    sharded = processes.world_size > 1 and recipe.strategy != "ddp"
+    sharded = are_weights_sharded(recipe, processes)
     objective = JDiTObjective(
         jdit, recipe.loss, lockstep=sharded and recipe.draws.condition_dropping > 0
     )
@@ -100,6 +100,7 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
         schedule=recipe.schedule,
         folder=folder,
         cells_per_token=recipe.model.patch_size**2,
+        matrices=list(jdit.hidden_matrices()),
         flops_of=partial(_flops, recipe),
         validate=JDiTValidation(
             recipe=recipe,
@@ -116,6 +117,21 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
         ),
         on_line=tqdm.write,
     )
+
+
+def are_weights_sharded(recipe: JDiTRecipe, processes: Processes) -> bool:
+    """Tell whether each process holds a part of the weights only.
+
+    Raises:
+        ValueError: If they are, and Muon is asked for, which steps whole matrices.
+    """
+    sharded = processes.world_size > 1 and recipe.strategy != "ddp"
+    if sharded and recipe.optimizer.matrices == "muon":
+        raise ValueError(
+            "optimizer.matrices 'muon' steps whole matrices: use strategy ddp, not "
+            f"{recipe.strategy}"
+        )
+    return sharded
 
 
 def compile_blocks(jdit: JDiT, **settings: Any) -> None:  # noqa: ANN401 - torch.compile's

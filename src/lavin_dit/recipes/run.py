@@ -19,7 +19,7 @@ from lavin_dit.recipes.st_vae_run import st_vae_training
 from lavin_dit.training.loop import Training
 from lavin_dit.training.processes import joined_processes
 from lavin_dit.training.run_folder import describe_session, read_sessions, record_session
-from lavin_dit.weights.config import config_to_json
+from lavin_dit.weights.config import config_from_json, config_to_json
 
 _log = logging.getLogger(__name__)
 
@@ -123,12 +123,21 @@ def _check_folder(options: RunOptions, sessions: list[dict[str, Any]], recipe: R
         return
     if not options.resume:
         raise ValueError(f"{options.folder} holds a run; choose another folder, or let it resume")
-    differences = _differences(sessions[0]["recipe"], config_to_json(recipe))
+    earlier = _with_defaults(sessions[0]["recipe"], type(recipe))
+    differences = _differences(earlier, config_to_json(recipe))
     if differences:
         raise ValueError(
             f"{options.folder} holds a run with another recipe; choose another folder, or take "
             "back: " + "; ".join(differences)
         )
+
+
+def _with_defaults(earlier: Mapping[str, Any], kind: type[Recipe]) -> Mapping[str, Any]:
+    """Fill in what recipes could not say yet when a run began."""
+    try:
+        return config_to_json(config_from_json(kind, earlier))
+    except ValueError:  # another kind of run: it differs anyway
+        return earlier
 
 
 def _differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

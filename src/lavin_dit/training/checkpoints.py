@@ -12,9 +12,10 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class CheckpointFolder:
     def save(
         self,
         objective: nn.Module,
-        optimizer: Optimizer,
+        optimizers: Sequence[Optimizer],
         average: WeightAverage,
         progress: RunProgress,
     ) -> Path:
@@ -108,7 +109,7 @@ class CheckpointFolder:
         try:
             with _one_process_is_meant():
                 save(
-                    _tensors(objective, optimizer, average),
+                    _tensors(objective, optimizers, average),
                     checkpoint_id=partial,
                     no_dist=not dist.is_initialized(),
                 )
@@ -133,7 +134,7 @@ class CheckpointFolder:
         self,
         path: Path,
         objective: nn.Module,
-        optimizer: Optimizer,
+        optimizers: Sequence[Optimizer],
         average: WeightAverage,
     ) -> RunProgress:
         """Put a checkpoint's values into a run; all processes call it together.
@@ -141,7 +142,7 @@ class CheckpointFolder:
         Args:
             path: From `latest`.
             objective: As it was saved, freshly made.
-            optimizer: As it was saved, freshly made.
+            optimizers: As they were saved, freshly made.
             average: As it was saved, freshly made.
 
         Returns:
@@ -150,7 +151,7 @@ class CheckpointFolder:
         Raises:
             ValueError: If the checkpoint is damaged or another run's.
         """
-        tensors = _tensors(objective, optimizer, average)
+        tensors = _tensors(objective, optimizers, average)
         try:
             with _one_process_is_meant():
                 load(tensors, checkpoint_id=path, no_dist=not dist.is_initialized())
@@ -160,7 +161,7 @@ class CheckpointFolder:
             raise ValueError(f"{path} can't be read as this run's checkpoint: {reason}") from error
         set_state_dict(
             objective,
-            optimizer,
+            optimizers,
             model_state_dict=tensors["objective"],
             optim_state_dict=tensors["optimizer"],
             options=StateDictOptions(ignore_frozen_params=True, strict=False),
@@ -206,15 +207,16 @@ class CheckpointFolder:
 
 
 def _tensors(
-    objective: nn.Module, optimizer: Optimizer, average: WeightAverage
+    objective: nn.Module, optimizers: Sequence[Optimizer], average: WeightAverage
 ) -> dict[str, dict[str, Any]]:
     """Everything of a run that is a tensor."""
-    if not optimizer.state:
+    if not all(optimizer.state for optimizer in optimizers):
         # Torch makes up the state that a first step would leave, and counts that step.
-        get_optimizer_state_dict(objective, optimizer, options=_OPTIONS)
-        for state in optimizer.state.values():
-            state["step"].zero_()
-    model, optimizer_state = get_state_dict(objective, optimizer, options=_OPTIONS)
+        get_optimizer_state_dict(objective, optimizers, options=_OPTIONS)
+        for state in chain.from_iterable(optimizer.state.values() for optimizer in optimizers):
+            if "step" in state:  # Muon counts none
+                state["step"].zero_()
+    model, optimizer_state = get_state_dict(objective, optimizers, options=_OPTIONS)
     return {
         "objective": dict(model),
         "optimizer": dict(optimizer_state),

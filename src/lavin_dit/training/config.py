@@ -9,15 +9,16 @@ Decay = Literal["constant", "cosine"]
 Supervision = Literal["single", "dense"]
 Strategy = Literal["ddp", "fsdp", "zero2"]
 Precision = Literal["float32", "bfloat16"]
+MatrixRule = Literal["adamw", "muon"]
 _ST_VAE_WEIGHTS = ("squared_error", "l1", "perceptual", "adversarial", "kl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerConfig:
-    """AdamW and gradient clipping.
+    """AdamW, or Muon for some of the weights, and gradient clipping.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a value is out of range.
 
     Source:
         Paper table 3 and section 4.1: 1e-4, (0.9, 0.95), 0.01, 1.0.
@@ -31,9 +32,14 @@ class OptimizerConfig:
     """Decoupled weight decay, on all parameters."""
     clip_norm: float
     """Largest norm of a player's gradient; what is longer is scaled down."""
+    matrices: MatrixRule = "adamw"
+    """Who steps the matrices of a J-DiT's attention and feed-forward layers: adamw, or muon, whose
+    steps are orthogonal matrices as long as AdamW's. AdamW steps everything else."""
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the values."""
+        if self.matrices not in ("adamw", "muon"):
+            raise ValueError(f"matrices must be 'adamw' or 'muon', got {self.matrices!r}")
         for name in ("lr", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")

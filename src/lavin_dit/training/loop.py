@@ -7,7 +7,7 @@ killed and resumed ends with the bits of one that was not.
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
 
 from lavin_dit.training.batches import Batches, TrainingBatch
 from lavin_dit.training.checkpoints import CheckpointFolder, RunProgress
@@ -26,7 +26,7 @@ from lavin_dit.training.logged_values import LoggedValues
 from lavin_dit.training.objective import Losses, Objective
 from lavin_dit.training.optimizer import (
     clip_gradients,
-    make_optimizer,
+    make_optimizers,
     set_learning_rate,
 )
 from lavin_dit.training.pace import Pace
@@ -73,6 +73,7 @@ class Training:
         schedule: See `ScheduleConfig`.
         folder: The run's folder.
         cells_per_token: Latent cells that the network takes as one token.
+        matrices: What Muon steps, if ``optimizer_config`` asks for it.
         flops_of: Operations of forward and backward for a batch of this process; no MFU if None.
         validate: Done every ``validate_every`` steps and at the end.
         on_line: Shown to the user: a line of progress.
@@ -90,6 +91,7 @@ class Training:
     schedule: ScheduleConfig
     folder: Path
     cells_per_token: int = 1
+    matrices: Sequence[nn.Parameter] = ()
     flops_of: Callable[[TrainingBatch], float] | None = None
     validate: Hook | None = None
     on_line: Callable[[str], object] | None = None
@@ -99,14 +101,16 @@ class Training:
     _skipped_in_a_row: int = 0
     _saved_step: int | None = None
     _next_batches: dict[str, Any] = field(default_factory=dict[str, Any])
-    _optimizer: AdamW = field(init=False)
+    _optimizers: list[Optimizer] = field(init=False)
     _average: WeightAverage = field(init=False)
     _checkpoints: CheckpointFolder = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make optimizer and average; nothing is written yet."""
+        """Make optimizers and average; nothing is written yet."""
         self.pace = Pace(config=self.config)
-        self._optimizer = make_optimizer(self.objective.parameter_groups(), self.optimizer_config)
+        self._optimizers = make_optimizers(
+            self.objective.parameter_groups(), self.optimizer_config, matrices=self.matrices
+        )
         self._average = WeightAverage(self.objective.trained, decay=self.config.ema_decay)
         self._checkpoints = CheckpointFolder(
             self.folder / CHECKPOINTS, keep=self.config.keep_checkpoints
@@ -119,9 +123,9 @@ class Training:
         return self._average
 
     @property
-    def optimizer(self) -> AdamW:
+    def optimizers(self) -> Sequence[Optimizer]:
         """What moves the weights."""
-        return self._optimizer
+        return self._optimizers
 
     def resume(self) -> bool:
         """Go on from the newest checkpoint of the folder.
@@ -135,7 +139,7 @@ class Training:
         path = self._checkpoints.latest()
         if path is None:
             return False
-        progress = self._checkpoints.load(path, self._module(), self._optimizer, self._average)
+        progress = self._checkpoints.load(path, self._module(), self._optimizers, self._average)
         self.step, self.pace.elapsed_s = progress.step, progress.elapsed_s
         self._saved_step = progress.step
         self.num_skipped = progress.num_skipped
@@ -161,7 +165,7 @@ class Training:
                 try:
                     reason = self._run(log, request)
                 except NonFiniteLossError as error:
-                    self._optimizer.zero_grad(set_to_none=True)
+                    self._forget_gradients()
                     self._save()
                     _log_event(log, "end", step=self.step, reason=str(error))
                     raise
@@ -218,11 +222,16 @@ class Training:
             self._skipped_in_a_row = 0
             progress = self.pace.progress(self.step)
             share = learning_rate_share(self.schedule, step=self.step, progress=progress)
-            set_learning_rate(self._optimizer, share * self.optimizer_config.lr)
-            self._optimizer.step()
+            set_learning_rate(self._optimizers, share * self.optimizer_config.lr)
+            for optimizer in self._optimizers:
+                optimizer.step()
             self._average.update(self.objective.trained)
-        self._optimizer.zero_grad(set_to_none=True)
+        self._forget_gradients()
         return logged
+
+    def _forget_gradients(self) -> None:
+        for optimizer in self._optimizers:
+            optimizer.zero_grad(set_to_none=True)
 
     def _gradients(self, batch: TrainingBatch) -> LoggedValues:
         """Gradients of a batch, added up over its micro batches; returns what is logged."""
@@ -294,7 +303,7 @@ class Training:
             batches=self._next_batches,
             num_skipped=self.num_skipped,
         )
-        self._checkpoints.save(self._module(), self._optimizer, self._average, progress)
+        self._checkpoints.save(self._module(), self._optimizers, self._average, progress)
         self._saved_step = self.step
         self.pace.save_s = max(self.pace.save_s, perf_counter() - began)
 
@@ -304,7 +313,7 @@ class Training:
         values = logged.joined(self.processes)
         if log is None:
             return
-        values |= {"lr": float(self._optimizer.param_groups[0]["lr"]), **rates}
+        values |= {"lr": float(self._optimizers[0].param_groups[0]["lr"]), **rates}
         log.metrics(self.step, values)
         if self.on_line is not None:
             left_s = self.pace.remaining_s(self.step, step_time_s=values["step_time_s"])

@@ -1,37 +1,72 @@
-"""AdamW over the players of an objective, and what happens to their gradients before a step."""
+"""What steps the players of an objective, and what happens to their gradients before a step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import AdamW
+from torch.optim import AdamW, Muon, Optimizer
 
 from lavin_dit.training.config import OptimizerConfig
 
 
-def make_optimizer(groups: Mapping[str, Sequence[nn.Parameter]], config: OptimizerConfig) -> AdamW:
-    """Make one AdamW with a parameter group for each player.
+def make_optimizers(
+    groups: Mapping[str, Sequence[nn.Parameter]],
+    config: OptimizerConfig,
+    *,
+    matrices: Iterable[nn.Parameter] = (),
+) -> list[Optimizer]:
+    """Make an AdamW with a parameter group for each player and, if asked for, a Muon.
 
     Args:
         groups: Parameters by player.
         config: Numbers for all of them.
+        matrices: Which of them Muon takes from AdamW, if ``config.matrices`` says so.
+
+    Raises:
+        ValueError: If Muon is asked for where it has nothing to step.
+
+    Source:
+        Paper section 4.1: AdamW. Muon is ours (``docs/experiments.md``); the lengths of its steps
+        are Moonlight's (arXiv 2502.16982), which makes AdamW's learning rates right for it.
     """
-    fused = all(parameter.is_floating_point() for group in groups.values() for parameter in group)
-    return AdamW(
-        [{"params": list(group), "name": name} for name, group in groups.items()],
+    taken: list[nn.Parameter] = []
+    if config.matrices == "muon":
+        taken = [parameter for parameter in matrices if parameter.requires_grad]
+        if not taken:
+            raise ValueError(
+                "optimizer.matrices 'muon' is for a J-DiT's own matrices: here are none to step"
+            )
+    of_muon = {id(parameter) for parameter in taken}
+    rest = {
+        name: [parameter for parameter in group if id(parameter) not in of_muon]
+        for name, group in groups.items()
+    }
+    fused = all(parameter.is_floating_point() for group in rest.values() for parameter in group)
+    adamw = AdamW(
+        [{"params": group, "name": name} for name, group in rest.items()],
         lr=config.lr,
         betas=config.betas,
         weight_decay=config.weight_decay,
         fused=fused,
     )
+    if not taken:
+        return [adamw]
+    muon = Muon(
+        taken,
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    return [adamw, muon]
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+def set_learning_rate(optimizers: Iterable[Optimizer], lr: float) -> None:
     """Set the learning rate of all players."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = lr
 
 
 def clip_gradients(
