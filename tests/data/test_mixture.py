@@ -182,6 +182,7 @@ def test_fingerprints_tell_mixtures_apart():
         mixture(
             (ENTRIES[0], ENTRIES[1], replace(ENTRIES[2], source=replace(CLIPS, length=6)))
         ).fingerprint,
+        mixture((replace(ENTRIES[0], source_settings=("size=96x96",)), *ENTRIES[1:])).fingerprint,
     }
-    assert len(prints) == 6
+    assert len(prints) == 7
     assert mixture().fingerprint == mixture().fingerprint

@@ -56,6 +56,19 @@ def test_a_tasks_weight_is_shared_by_its_sources(shards):
     assert (mixture.settings.min_pairs, mixture.settings.max_pairs) == (1, 8)
 
 
+def test_a_mixture_knows_how_its_sources_were_constructed():
+    """Neither a run nor a folder of latents goes on with scenes of another size."""
+    prints = {
+        training_mixture(
+            replace(DATA, sources=(f"world?length=20{size}",), tasks=("depth_estimation",)),
+            batch_size=4,
+            seed=2,
+        ).fingerprint
+        for size in ("", "&size=48x64", "&size=64x64")
+    }
+    assert len(prints) == 3
+
+
 @pytest.mark.parametrize(
     "changes",
     [

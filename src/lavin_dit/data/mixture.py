@@ -35,12 +35,15 @@ class MixtureEntry:
         weight: Share of all batches' episodes, before the weights are made to sum to 1.
         block_size: About how many neighbouring samples an episode draws from, and are used before
             the walk moves on; for sources of which only a part is near. None for all.
+        source_settings: What the source was constructed with, as words such as ``size=96x96``: one
+            of other settings may look the same, and gives other batches.
     """
 
     task: AnyTask
     source: Source
     weight: float = 1.0
     block_size: int | None = None
+    source_settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +133,7 @@ class Mixture:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of all that decides the batches, the contents of the sources aside."""
+        """A digest of all that decides the batches, the contents of the sources' files aside."""
         parts = [
             [
                 repr(entry.task),
@@ -139,6 +142,7 @@ class Mixture:
                 len(entry.source),
                 entry.weight,
                 entry.block_size,
+                *sorted(entry.source_settings),
             ]
             for entry in self._entries
         ]

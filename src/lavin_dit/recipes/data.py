@@ -229,14 +229,21 @@ def _entries(
 
     if not sources:
         return []
-    opened = [SourceChoice.parse(words).open(num_frames=num_frames) for words in sources]
+    choices = [SourceChoice.parse(words) for words in sources]
+    opened = [(choice, choice.open(num_frames=num_frames)) for choice in choices]
     weights = task_weights(config.weights)
     entries: list[MixtureEntry] = []
     for task in _tasks(config, clips=num_frames is not None, num_frames=num_frames):
-        able = [source for source in opened if _can_show(task, source)]
+        able = [(choice, source) for choice, source in opened if _can_show(task, source)]
         weight = weights.get(task.name, 1.0)
         entries += [
-            MixtureEntry(task=task, source=source, weight=weight / len(able)) for source in able
+            MixtureEntry(
+                task=task,
+                source=source,
+                weight=weight / len(able),
+                source_settings=(*choice.settings, *(f"labels={words}" for words in choice.labels)),
+            )
+            for choice, source in able
         ]
     return entries
 
