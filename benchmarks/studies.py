@@ -63,6 +63,7 @@ def open_run(
         num_steps=defaults.num_steps,
         guidance_scale=defaults.guidance_scale,
         solver=defaults.solver,
+        grid=defaults.grid,
     )
     predictor = PipelinePredictor(pipeline, settings=settings, num_samples=num_samples)
     size = Size(height=defaults.height, width=defaults.width)
@@ -87,6 +88,7 @@ def sampled(
         "num_steps": settings.num_steps,
         "guidance_scale": settings.guidance_scale,
         "solver": settings.solver,
+        "grid": settings.grid,
     }
     return replace(
         run,

@@ -117,6 +117,15 @@ class TestResult:
             atol=0,
         )
 
+    def test_is_the_cores_on_the_papers_grid(self, pairs, query):
+        core = random_pipeline("causal")
+        core.defaults = dataclasses.replace(core.defaults, grid="uniform", num_steps=3)
+        pipe = quiet(LavinDiTDiffusionPipeline.from_core(core))
+        expected = core(query, context=pairs, seed=3, progress=False)
+        found = latents_of(pipe, query, pairs, num_inference_steps=3)
+        torch.testing.assert_close(found, expected.latent, **CLOSE)
+        assert pipe.defaults() == core.defaults
+
     def test_is_the_cores_where_posteriors_are_sampled(self, pairs, query):
         core = random_pipeline("causal")
         sampling = LavinDiTPipeline(

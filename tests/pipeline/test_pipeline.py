@@ -138,6 +138,7 @@ def test_context_and_query_both_matter(setting: ContextAttention, pairs_folder: 
         pipe(query, context=pairs_folder, guidance_scale=1.0, **QUIET),
         pipe(query, context=pairs_folder, num_steps=5, **QUIET),
         pipe(query, context=pairs_folder, solver="heun", **QUIET),
+        pipe(query, context=pairs_folder, grid="uniform", **QUIET),
         pipe(query, context=pairs_folder, fit="stretch", **QUIET),
         pipe(query, context=pairs_folder, height=48, **QUIET),
     ):
@@ -342,6 +343,7 @@ def test_damaged_compiled_tasks(pairs_folder: Path, tmp_path: Path) -> None:
         ({"num_samples": 0}, "num_samples must be at least 1, got 0"),
         ({"guidance_scale": -1.0}, "guidance_scale must be a finite number of at least 0, got -1"),
         ({"solver": "rk45"}, "solver must be one of euler, heun, adams_bashforth, got 'rk45'"),
+        ({"grid": "cosine"}, "grid must be one of linear_quadratic, uniform, got 'cosine'"),
         ({"seed": -1}, "seed must not be negative, got -1"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"height": 0}, "height and width must be at least 1, got 0x48"),

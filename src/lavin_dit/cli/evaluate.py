@@ -74,6 +74,8 @@ class Evaluate:
     """Strength of guidance by the examples; 1 is none and costs half."""
     solver: Literal["euler", "heun", "adams_bashforth"] | None = None
     """How to integrate; the model's own choice if not given."""
+    grid: Literal["linear_quadratic", "uniform"] | None = None
+    """Steps that are short near the noise, or equal ones; the model's own choice if not given."""
     num_samples: int | None = None
     """Answers that are averaged; if not given, the model's own number for tasks that gain by it,
     and otherwise 1 (decision 0019)."""
@@ -260,6 +262,7 @@ class Evaluate:
             num_steps=self.num_steps,
             guidance_scale=self.guidance_scale,
             solver=self.solver,
+            grid=self.grid,
             num_samples=self.num_samples,
             seed=self.seed,
         )

@@ -64,6 +64,8 @@ class Predict:
     """Strength of guidance by the examples; 1 is none and costs half."""
     solver: Literal["euler", "heun", "adams_bashforth"] | None = None
     """How to integrate; the model's own choice if not given."""
+    grid: Literal["linear_quadratic", "uniform"] | None = None
+    """Steps that are short near the noise, or equal ones; the model's own choice if not given."""
     num_samples: int | None = None
     """Answers that are averaged. If not given, the model's own number for depth, flow, instances
     and restored photos, otherwise 1: outlines and colours of classes can't be averaged."""
@@ -103,6 +105,7 @@ class Predict:
             num_steps=self.num_steps,
             guidance_scale=self.guidance_scale,
             solver=self.solver,
+            grid=self.grid,
             num_samples=self.num_samples,
             seed=self.seed,
             batch_size=self.batch_size,

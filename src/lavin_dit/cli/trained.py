@@ -36,6 +36,7 @@ class Opening:
         num_steps: Sampling steps.
         guidance_scale: Strength of guidance.
         solver: Name of the solver.
+        grid: Name of the sampling grid.
         num_samples: Answers that are averaged.
         seed: Draws the start noise.
     """
@@ -45,6 +46,7 @@ class Opening:
     num_steps: int | None
     guidance_scale: float | None
     solver: str | None
+    grid: str | None
     num_samples: int | None
     seed: int
 
@@ -69,7 +71,7 @@ class Opening:
         """
         given = [
             f"--{name.replace('_', '-')}"
-            for name in ("num_steps", "guidance_scale", "solver", "num_samples")
+            for name in ("num_steps", "guidance_scale", "solver", "grid", "num_samples")
             if getattr(self, name) is not None
         ]
         if given and not models:
@@ -92,12 +94,14 @@ class Opening:
             num_steps=defaults.num_steps if self.num_steps is None else self.num_steps,
             guidance_scale=defaults.guidance_scale if guidance_scale is None else guidance_scale,
             solver=self.solver or defaults.solver,
+            grid=self.grid or defaults.grid,
         )
         about: dict[str, Json] = {
             "fingerprint": pipeline.networks.fingerprint(),
             "num_steps": settings.num_steps,
             "guidance_scale": settings.guidance_scale,
             "solver": settings.solver,
+            "grid": settings.grid,
             "num_samples": defaults.num_samples if self.num_samples is None else self.num_samples,
             "noise_seed": self.seed,
             "dtype": str(pipeline.dtype).removeprefix("torch."),

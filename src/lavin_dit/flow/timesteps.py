@@ -6,6 +6,7 @@ points and is ``num_steps=19`` here.
 """
 
 import itertools
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -111,6 +112,13 @@ def linear_quadratic_grid(num_steps: int) -> Float[Tensor, " points"]:
     rounded = [round(point, _DECIMALS) for point in points]
     distinct = all(before < after for before, after in itertools.pairwise(rounded))
     return torch.tensor(rounded if distinct else points, dtype=torch.float32)
+
+
+GRIDS: dict[str, Callable[[int], Float[Tensor, " points"]]] = {
+    "linear_quadratic": linear_quadratic_grid,
+    "uniform": uniform_grid,
+}
+"""Sampling grids by name: the release's and the paper's (decision 0002)."""
 
 
 def _shares(num_points: int, *, first: float) -> list[float]:

@@ -295,6 +295,7 @@ class LavinDiTPipeline:
         num_steps: int | None = None,
         guidance_scale: float | None = None,
         solver: str | None = None,
+        grid: str | None = None,
         num_samples: int | None = None,
         seed: int = 0,
         batch_size: int = 1,
@@ -324,6 +325,7 @@ class LavinDiTPipeline:
             num_steps: Steps of the sampling grid.
             guidance_scale: Strength of classifier-free guidance; 1 is none and costs half.
             solver: ``euler``, ``heun`` or ``adams_bashforth``.
+            grid: ``linear_quadratic``, the release's, or ``uniform``, the paper's.
             num_samples: Answers, each from noise of its own, that are averaged. If None, the
                 pipeline's own number for the tasks in `AVERAGED_TASKS`, and otherwise 1.
             seed: Source of all randomness. A query's prediction depends on the query, the context
@@ -344,6 +346,7 @@ class LavinDiTPipeline:
                     defaults.guidance_scale if guidance_scale is None else guidance_scale
                 ),
                 solver=defaults.solver if solver is None else solver,
+                grid=defaults.grid if grid is None else grid,
                 num_samples=samples_for(
                     name_of(task), given=num_samples, default=defaults.num_samples
                 ),

@@ -10,7 +10,7 @@ from torch import Tensor
 from lavin_dit.flow.guidance import guide, null_condition
 from lavin_dit.flow.path import VelocityFunction
 from lavin_dit.flow.solvers import SOLVERS, StepCallback
-from lavin_dit.flow.timesteps import linear_quadratic_grid
+from lavin_dit.flow.timesteps import GRIDS
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.jdit.model import JDiT
 from lavin_dit.pipeline.compiled_task import CompiledTask
@@ -50,7 +50,7 @@ class SamplingSettings:
     """How to integrate.
 
     Raises:
-        ValueError: If a number is out of range or the solver unknown.
+        ValueError: If a number is out of range, or the solver or the grid unknown.
     """
 
     num_steps: int
@@ -59,6 +59,8 @@ class SamplingSettings:
     """Strength of classifier-free guidance; 1 is none and costs half."""
     solver: str
     """Name of the solver."""
+    grid: str = "linear_quadratic"
+    """Name of the sampling grid."""
     num_samples: int = 1
     """Answers, each from noise of its own, whose latents are averaged."""
 
@@ -73,6 +75,8 @@ class SamplingSettings:
             )
         if self.solver not in SOLVERS:
             raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
+        if self.grid not in GRIDS:
+            raise ValueError(f"grid must be one of {', '.join(GRIDS)}, got {self.grid!r}")
 
 
 def sample_target(
@@ -103,7 +107,7 @@ def sample_target(
     if len(noise) != settings.num_samples:
         raise ValueError(f"{settings.num_samples} samples need as many starts, got {len(noise)}")
     velocity = target_velocity(jdit, task, query_latent, guidance_scale=settings.guidance_scale)
-    grid = linear_quadratic_grid(settings.num_steps).to(noise.device)
+    grid = GRIDS[settings.grid](settings.num_steps).to(noise.device)
     after_step: StepCallback | None = None if on_step is None else lambda _step: on_step()
     solver = SOLVERS[settings.solver]
     samples = [solver(velocity, noise=start, grid=grid, on_step=after_step) for start in noise]
@@ -142,7 +146,7 @@ def sample_episodes(
     if settings.guidance_scale != 1.0:
         unconditional = _unconditional_velocity(jdit, query)
         velocity = guide(conditional, unconditional=unconditional, scale=settings.guidance_scale)
-    grid = linear_quadratic_grid(settings.num_steps).to(noise.device)
+    grid = GRIDS[settings.grid](settings.num_steps).to(noise.device)
     return SOLVERS[settings.solver](velocity, noise=noise, grid=grid)
 
 

@@ -253,6 +253,7 @@ class AdapterValidation:
                 num_steps=defaults.num_steps,
                 guidance_scale=defaults.guidance_scale,
                 solver=defaults.solver,
+                grid=defaults.grid,
             ),
         )
         predicted = decode_to_bytes(st_vae, latent)

@@ -30,6 +30,8 @@ class SamplingDefaults:
     """euler, heun or adams_bashforth."""
     num_samples: int
     """Answers that are averaged where the task is one of ``AVERAGED_TASKS``."""
+    grid: str = "linear_quadratic"
+    """linear_quadratic, the release's, or uniform, the paper's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -238,6 +238,7 @@ class JDiTValidation:
             num_steps=sampling.num_steps,
             guidance_scale=sampling.guidance_scale,
             solver=sampling.solver,
+            grid=sampling.grid,
         )
         numbers: dict[str, float] = {}
         for kind, mixture in enumerate(self.mixtures):
@@ -257,6 +258,7 @@ class JDiTValidation:
             num_steps=sampling.num_steps,
             guidance_scale=sampling.guidance_scale,
             solver=sampling.solver,
+            grid=sampling.grid,
             posterior="mode",
             num_samples=sampling.num_samples,
         )

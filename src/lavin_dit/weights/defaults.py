@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lavin_dit.flow.solvers import SOLVERS
+from lavin_dit.flow.timesteps import GRIDS
 
 Posterior = Literal["mode", "sample"]
 
@@ -13,7 +14,7 @@ class PipelineDefaults:
     """How a checkpoint is meant to be used; kept beside its weights.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a value is out of range.
     """
 
     height: int
@@ -30,6 +31,8 @@ class PipelineDefaults:
     """Name of the solver."""
     posterior: Posterior
     """Whether pictures are encoded as their posterior's mode or as a sample of it."""
+    grid: str = "linear_quadratic"
+    """Name of the sampling grid."""
     num_samples: int = 1
     """Answers that are averaged where the task is one of ``AVERAGED_TASKS`` (decision 0019)."""
 
@@ -46,6 +49,8 @@ class PipelineDefaults:
             raise ValueError(f"posterior must be 'mode' or 'sample', got {self.posterior!r}")
         if self.solver not in SOLVERS:
             raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
+        if self.grid not in GRIDS:
+            raise ValueError(f"grid must be one of {', '.join(GRIDS)}, got {self.grid!r}")
 
 
 RELEASED_DEFAULTS = PipelineDefaults(

@@ -52,6 +52,7 @@ class CorePipelineMixin(DiffusionPipeline):
         num_inference_steps: int = RELEASED_DEFAULTS.num_steps,
         guidance_scale: float = RELEASED_DEFAULTS.guidance_scale,
         posterior: str = RELEASED_DEFAULTS.posterior,
+        grid: str = RELEASED_DEFAULTS.grid,
         num_samples: int = RELEASED_DEFAULTS.num_samples,
     ) -> None:
         """Put two networks and a scheduler together; the rest is used where a call says nothing.
@@ -66,6 +67,7 @@ class CorePipelineMixin(DiffusionPipeline):
             num_inference_steps: Steps of the sampling grid.
             guidance_scale: Strength of classifier-free guidance; 1 is none.
             posterior: ``mode`` or ``sample``: how pictures are encoded.
+            grid: Name of the sampling grid: ``linear_quadratic`` or ``uniform``.
             num_samples: Answers that the core averages for the tasks it knows by name; kept for the
                 way back.
         """
@@ -78,6 +80,7 @@ class CorePipelineMixin(DiffusionPipeline):
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
             posterior=posterior,
+            grid=grid,
             num_samples=num_samples,
         )
 
@@ -149,6 +152,7 @@ class CorePipelineMixin(DiffusionPipeline):
             num_inference_steps=defaults.num_steps,
             guidance_scale=defaults.guidance_scale,
             posterior=defaults.posterior,
+            grid=defaults.grid,
             num_samples=defaults.num_samples,
         )
 
@@ -207,5 +211,6 @@ class CorePipelineMixin(DiffusionPipeline):
             guidance_scale=saved["guidance_scale"],
             solver=solver,
             posterior=saved["posterior"],
+            grid=saved["grid"],
             num_samples=saved["num_samples"],
         )

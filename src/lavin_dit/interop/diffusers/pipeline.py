@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lavin_dit.flow.path import VelocityFunction
 from lavin_dit.flow.solvers import SolverStep
-from lavin_dit.flow.timesteps import linear_quadratic_grid
+from lavin_dit.flow.timesteps import GRIDS
 from lavin_dit.interop.diffusers.core_pipeline import CorePipelineMixin
 from lavin_dit.interop.diffusers.output import (
     LavinDiTPipelineOutput,
@@ -156,7 +156,7 @@ class LavinDiTDiffusionPipeline(CorePipelineMixin):
                 return solver(
                     velocity,
                     noise=noise.to(self._execution_device).expand(shape),
-                    grid=linear_quadratic_grid(num_steps),
+                    grid=GRIDS[self.defaults().grid](num_steps),
                     on_step=after_step,
                 )
 
