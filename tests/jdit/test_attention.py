@@ -36,6 +36,16 @@ def test_a_context_of_one_sample_serves_the_whole_batch() -> None:
     torch.testing.assert_close(attention(queries, context), attention(queries, repeated))
 
 
+def test_a_context_of_two_samples_serves_twice_as_many_in_turn() -> None:
+    own = KeyValue(*torch.randn(2, 4, 5, 1, 4))
+    context = KeyValue(*torch.randn(2, 2, 3, 1, 4))
+    joined = context.followed_by(own)
+    assert joined.keys.shape == (4, 8, 1, 4)
+    for place in range(4):
+        assert torch.equal(joined.keys[place, :3], context.keys[place % 2])
+        assert torch.equal(joined.values[place, 3:], own.values[place])
+
+
 def test_runs_of_tokens_are_joined_in_order() -> None:
     first = KeyValue(*torch.randn(2, 1, 2, 1, 4))
     second = KeyValue(*torch.randn(2, 3, 5, 1, 4))

@@ -111,6 +111,18 @@ def test_several_answers_are_averaged(
     assert (mean.latent - one.latent).abs().max() > 1e-2
 
 
+@BOTH
+def test_samples_of_neighbours_are_kept_apart(
+    setting: ContextAttention, pairs_folder: Path
+) -> None:
+    pipe = random_pipeline(setting)
+    queries = [picture(40, 40, seed=seed) for seed in (1, 2, 3)]
+    call = {"context": pairs_folder, "num_samples": 2, "seed": 3, **QUIET}
+    together = list(pipe.stream(queries, batch_size=3, **call))
+    for query, found in zip(queries, together, strict=True):
+        torch.testing.assert_close(found.latent, pipe(query, **call).latent, atol=1e-5, rtol=0)
+
+
 def test_tasks_that_gain_by_it_are_averaged_by_themselves() -> None:
     pipe, query = random_pipeline(), picture(40, 40, seed=1)
     pipe.defaults = replace(pipe.defaults, num_samples=2)

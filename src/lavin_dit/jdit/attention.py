@@ -32,13 +32,22 @@ class KeyValue(NamedTuple):
         return KeyValue(self.keys[:, :stop], self.values[:, :stop])
 
     def followed_by(self, other: "KeyValue") -> "KeyValue":
-        """Append another run of tokens; a batch of 1 serves every sample of the other's batch."""
+        """Append another run of tokens; the smaller batch serves the larger one over and over."""
         batch = max(self.keys.shape[0], other.keys.shape[0])
         joined = [
-            torch.cat([a.expand(batch, -1, -1, -1), b.expand(batch, -1, -1, -1)], dim=1)
+            torch.cat([_over_and_over(a, batch), _over_and_over(b, batch)], dim=1)
             for a, b in zip(self, other, strict=True)
         ]
         return KeyValue(*joined)
+
+
+def _over_and_over(
+    part: Float[Tensor, "b n kv_heads head_dim"], batch: int
+) -> Float[Tensor, "batch n kv_heads head_dim"]:
+    """Repeat a batch until it is as long as another, which is a multiple of it."""
+    if part.shape[0] == 1:
+        return part.expand(batch, -1, -1, -1)  # without a copy
+    return part if part.shape[0] == batch else part.repeat(batch // part.shape[0], 1, 1, 1)
 
 
 @cache

@@ -116,14 +116,14 @@ def check_cache(cache: ContextCache, grid: Grid, *, batch: int, config: JDiTConf
     Args:
         cache: The condition so far.
         grid: Tokens of the new clip.
-        batch: Samples of the new clip; a cache of one sample serves any number.
+        batch: Samples of the new clip; a cache of fewer serves any multiple of them.
         config: Of the network.
 
     Raises:
         ValueError: If the cache belongs to another batch, size of picture or network.
     """
     cached_batch = cache.blocks[0].keys.shape[0]
-    if cached_batch not in (1, batch):
+    if batch % cached_batch:
         raise ValueError(f"the cache holds a batch of {cached_batch}, the new latent {batch}")
     if (cache.rows, cache.cols) != (grid.rows, grid.cols):
         raise ValueError(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lavin_dit.flow.guidance import guide, null_condition
 from lavin_dit.flow.path import VelocityFunction
-from lavin_dit.flow.solvers import SOLVERS, StepCallback
+from lavin_dit.flow.solvers import SOLVERS, SolverStep
 from lavin_dit.flow.timesteps import GRIDS
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.jdit.model import JDiT
@@ -86,9 +86,12 @@ def sample_target(
     query_latent: Float[Tensor, "b c q y x"],
     noise: Float[Tensor, "n b c s y x"],
     settings: SamplingSettings,
-    on_step: Callable[[], object] | None = None,
+    on_step: Callable[[], object] = lambda: None,
 ) -> Float[Tensor, "b c s y x"]:
     """Sample the latents of the targets of a batch of queries, or the means of several samples.
+
+    With causal context all samples of all queries are one batch, as they share the queries' keys
+    and values. With joint context each goes through the whole sequence: one after another.
 
     Args:
         jdit: The network.
@@ -108,10 +111,16 @@ def sample_target(
         raise ValueError(f"{settings.num_samples} samples need as many starts, got {len(noise)}")
     velocity = target_velocity(jdit, task, query_latent, guidance_scale=settings.guidance_scale)
     grid = GRIDS[settings.grid](settings.num_steps).to(noise.device)
-    after_step: StepCallback | None = None if on_step is None else lambda _step: on_step()
     solver = SOLVERS[settings.solver]
-    samples = [solver(velocity, noise=start, grid=grid, on_step=after_step) for start in noise]
-    return samples[0] if len(samples) == 1 else torch.stack(samples).mean(0)
+    together = jdit.config.context_attention == "causal"
+    starts = [noise.flatten(0, 1)] if together else list(noise)
+
+    def after_step(_step: SolverStep) -> None:
+        for _ in range(len(noise) // len(starts)):
+            on_step()
+
+    ends = [solver(velocity, noise=start, grid=grid, on_step=after_step) for start in starts]
+    return torch.cat(ends).unflatten(0, noise.shape[:2]).mean(0)
 
 
 def sample_episodes(
