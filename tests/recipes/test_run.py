@@ -107,3 +107,16 @@ def test_what_contradicts_itself_is_refused():
         replace(JDIT, model=replace(JDIT.model, context_attention="joint"))
     with pytest.raises(ValueError, match="batch_size must be at least 1"):
         replace(JDIT, batch_size=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"solver": "rk45"}, "solver must be one of euler, heun, adams_bashforth, got 'rk45'"),
+        ({"grid": "cosine"}, "grid must be one of linear_quadratic, uniform, got 'cosine'"),
+        ({"num_steps": 0}, "num_steps must be at least 1, got 0"),
+    ],
+)
+def test_sampling_is_checked_before_anything_is_trained(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(JDIT, sampling=replace(JDIT.sampling, **change))

@@ -13,7 +13,7 @@ from lavin_dit.training.config import (
     ScheduleConfig,
     Strategy,
 )
-from lavin_dit.weights.defaults import Posterior
+from lavin_dit.weights.defaults import PipelineDefaults, Posterior
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,25 @@ class JDiTRecipe:
                 "loss.supervision 'dense' needs model.context_attention 'causal', got "
                 f"{self.model.context_attention!r}"
             )
+        self.pipeline_defaults()  # not an hour later, when the first export is written
+
+    def pipeline_defaults(self) -> PipelineDefaults:
+        """How the trained pipeline is meant to be used.
+
+        Raises:
+            ValueError: If a value of ``sampling`` is out of range.
+        """
+        return PipelineDefaults(
+            height=self.data.height,
+            width=self.data.width,
+            num_context_pairs=self.sampling.num_context_pairs,
+            num_steps=self.sampling.num_steps,
+            guidance_scale=self.sampling.guidance_scale,
+            solver=self.sampling.solver,
+            grid=self.sampling.grid,
+            posterior="mode",
+            num_samples=self.sampling.num_samples,
+        )
 
 
 def _data(side: int) -> DataConfig:

@@ -35,7 +35,6 @@ from lavin_dit.training.validation import (
     save_sheet,
 )
 from lavin_dit.weights.checkpoint import JDIT_FOLDER, PIPELINE_FILE, ST_VAE_FOLDER
-from lavin_dit.weights.defaults import PipelineDefaults
 from lavin_dit.weights.store import load_model
 
 _VALIDATION_BATCH_SIZE = 16
@@ -222,7 +221,7 @@ class JDiTValidation:
                 state=state,
                 like=self.objective.jdit,
                 st_vae=self.st_vae,
-                defaults=self._defaults(),
+                defaults=self.recipe.pipeline_defaults(),
             )
             numbers |= self._sheets(step, state)
         self.processes.barrier()
@@ -248,17 +247,3 @@ class JDiTValidation:
             save_sheet(self.folder / SHEETS / name, prediction_strips(batch, predicted))
             numbers[f"validation/psnr_db/{kind}"] = clip_psnr_db(predicted, batch.target)
         return numbers
-
-    def _defaults(self) -> PipelineDefaults:
-        data, sampling = self.recipe.data, self.recipe.sampling
-        return PipelineDefaults(
-            height=data.height,
-            width=data.width,
-            num_context_pairs=sampling.num_context_pairs,
-            num_steps=sampling.num_steps,
-            guidance_scale=sampling.guidance_scale,
-            solver=sampling.solver,
-            grid=sampling.grid,
-            posterior="mode",
-            num_samples=sampling.num_samples,
-        )
