@@ -208,7 +208,7 @@ def nano_recipe(*, side: int) -> JDiTRecipe:
         strategy="ddp",
         compile=False,
         sampling=SamplingDefaults(
-            num_context_pairs=4, num_steps=4, guidance_scale=2.0, solver="euler", num_samples=4
+            num_context_pairs=4, num_steps=4, guidance_scale=2.0, solver="euler", num_samples=8
         ),
     )
 
