@@ -59,13 +59,9 @@ def open_run(
     """
     pipeline = LavinDiTPipeline.from_pretrained(model)
     defaults = pipeline.defaults
-    settings = SamplingSettings(
-        num_steps=defaults.num_steps,
-        guidance_scale=defaults.guidance_scale,
-        solver=defaults.solver,
-        grid=defaults.grid,
+    predictor = PipelinePredictor(
+        pipeline, settings=SamplingSettings.of(defaults), num_samples=num_samples
     )
-    predictor = PipelinePredictor(pipeline, settings=settings, num_samples=num_samples)
     size = Size(height=defaults.height, width=defaults.width)
     run = Run(
         library=Library(folder=arguments.data, split=arguments.split, size=size),

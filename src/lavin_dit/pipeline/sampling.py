@@ -14,6 +14,7 @@ from lavin_dit.flow.timesteps import GRIDS
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.jdit.model import JDiT
 from lavin_dit.pipeline.compiled_task import CompiledTask
+from lavin_dit.weights.defaults import PipelineDefaults
 
 AVERAGED_TASKS = frozenset(
     {
@@ -77,6 +78,16 @@ class SamplingSettings:
             raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
         if self.grid not in GRIDS:
             raise ValueError(f"grid must be one of {', '.join(GRIDS)}, got {self.grid!r}")
+
+    @staticmethod
+    def of(defaults: PipelineDefaults) -> "SamplingSettings":
+        """How a pipeline samples by itself, one answer at a time."""
+        return SamplingSettings(
+            num_steps=defaults.num_steps,
+            guidance_scale=defaults.guidance_scale,
+            solver=defaults.solver,
+            grid=defaults.grid,
+        )
 
 
 def sample_target(

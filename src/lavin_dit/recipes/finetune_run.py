@@ -243,18 +243,13 @@ class AdapterValidation:
         places = range(min(_SHEET_ROWS, self.num_held_out, self.episodes.share_size))
         batch = self.episodes.read(0, places)
         condition, clip_frames = interleaved(batch.inputs, batch.targets)
-        defaults, st_vae = self.pipeline.defaults, self.pipeline.st_vae
+        st_vae = self.pipeline.st_vae
         latent = sample_episodes(
             self.objective.jdit,
             condition,
             clip_frames=clip_frames,
             noise=batch.noise[:, -1],
-            settings=SamplingSettings(
-                num_steps=defaults.num_steps,
-                guidance_scale=defaults.guidance_scale,
-                solver=defaults.solver,
-                grid=defaults.grid,
-            ),
+            settings=SamplingSettings.of(self.pipeline.defaults),
         )
         predicted = decode_to_bytes(st_vae, latent)
         truth = decode_to_bytes(st_vae, batch.targets[:, -1])

@@ -232,13 +232,7 @@ class JDiTValidation:
         jdit = JDiT(self.recipe.model)
         jdit.load_state_dict(state)
         jdit.eval().to(self.processes.device)
-        sampling = self.recipe.sampling
-        settings = SamplingSettings(
-            num_steps=sampling.num_steps,
-            guidance_scale=sampling.guidance_scale,
-            solver=sampling.solver,
-            grid=sampling.grid,
-        )
+        settings = SamplingSettings.of(self.recipe.pipeline_defaults())
         numbers: dict[str, float] = {}
         for kind, mixture in enumerate(self.mixtures):
             batch: EpisodeBatch = mixture.batch(0, slots=range(_SHEET_ROWS))
