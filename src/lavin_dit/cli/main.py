@@ -25,6 +25,7 @@ from lavin_dit.cli.prepare import Prepare
 from lavin_dit.cli.report import Report
 from lavin_dit.cli.tasks import Tasks
 from lavin_dit.cli.train import Train, train
+from lavin_dit.cli.web import Web
 
 
 @runtime_checkable
@@ -39,6 +40,7 @@ class Verb(Protocol):
 VERBS: dict[str, type[Verb]] = {
     "demo": Demo,
     "predict": Predict,
+    "web": Web,
     "context": Context,
     "prepare": Prepare,
     "train": Train,

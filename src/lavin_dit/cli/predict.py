@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +14,6 @@ from lavin_dit.cli.outputs import check_writable, output_names
 
 if TYPE_CHECKING:
     from lavin_dit.pipeline.clips import Clip
-    from lavin_dit.pipeline.prediction import Prediction
     from lavin_dit.pipeline.task_reader import TaskReader
 
 EXIT_SOME_FAILED = 1
@@ -80,6 +79,8 @@ class Predict:
 
     def run(self) -> int:
         """Predict and save one after another."""
+        from lavin_dit.pipeline.prediction_files import save_prediction
+
         if not 0 < self.max_megapixels < float("inf"):
             raise ValueError(f"max_megapixels must be above 0, got {self.max_megapixels}")
         reader = self._reader()
@@ -112,7 +113,8 @@ class Predict:
         )
         by_name = {query.name: names[query] for query in waiting}
         for prediction in predictions:
-            for path in self._save(prediction, by_name[prediction.name]):
+            query, name = self._asked.pop(prediction.name), by_name[prediction.name]
+            for path in save_prediction(prediction, query, self._folder, name=name):
                 print(path)
         if self._failures:
             print(
@@ -146,25 +148,6 @@ class Predict:
         from lavin_dit.vision.task import find_task
 
         return TaskReader(task=find_task(self.task))
-
-    def _save(self, prediction: "Prediction", name: str) -> "list[Path]":
-        """Save numbers and drawing, and last the painting, whose being there says that all is."""
-        from lavin_dit.pipeline.clips import save_clip
-        from lavin_dit.vision.codecs.rgb import Rgb
-
-        query = self._asked.pop(prediction.name)
-        clip = prediction.clip
-        ending = ".png" if clip.num_frames == 1 else ".mp4"
-        files: list[Path] = []
-        result = prediction.result
-        # Of a task whose answer is a photo, the painting is all there is.
-        if result is not None and not isinstance(result.annotation, Rgb):
-            kind = type(result.annotation).__name__.lower()
-            files += result.save(self._folder, stem=f"{name}.{kind}")
-            drawn = replace(clip, frames=result.draw(Rgb(pixels=query.frames)))
-            files.append(save_clip(drawn, self._folder / f"{name}.drawn{ending}"))
-        files.append(prediction.save(self._folder / f"{name}{ending}"))
-        return files
 
     def _exists(self, name: str) -> bool:
         return any((self._folder / f"{name}{ending}").exists() for ending in (".png", ".mp4"))

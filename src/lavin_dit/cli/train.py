@@ -35,7 +35,7 @@ class Train:
     --optimizer.lr 2e-4. Without a recipe, they are listed; with --help after a recipe, its numbers;
     with --show, the recipe is printed with its changes, and nothing is trained.
     A run that was stopped goes on when the same command is given again. On several GPUs, start it
-    with torchrun: torchrun --nproc-per-node 8 -m lavin_dit.cli.main train jdit-0.1b-256 ...
+    with torchrun: torchrun --nproc-per-node 8 -m lavin_dit.cli.main -- train jdit-0.1b-256 ...
     """
 
     words: tyro.conf.Positional[tuple[str, ...]] = ()

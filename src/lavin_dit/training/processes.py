@@ -9,6 +9,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from typing import TypeVar, cast
 
 import torch
@@ -114,9 +115,11 @@ def spread(
         return objective
     if strategy == "ddp":
         ids = [processes.device.index] if processes.device.type == "cuda" else None
-        # Buffers are those of frozen networks, alike everywhere.
+        # Buffers are those of frozen networks, alike everywhere. Torch 2.13 renamed the setting.
+        renamed = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+        buffers = "forward_sync_buffers" if renamed else "broadcast_buffers"
         return DistributedDataParallel(
-            objective, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
+            objective, device_ids=ids, gradient_as_bucket_view=True, **{buffers: False}
         )
     half = torch.bfloat16 if precision == "bfloat16" else None
     # Inputs stay as they are: timesteps and rotations are float32, and autocast does the rest.
