@@ -11,6 +11,8 @@ from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.context import pairs_from_sources
 from lavin_dit.pipeline.fitting import Canvas, place, to_network
 from lavin_dit.pipeline.networks import Networks
+from lavin_dit.pipeline.predicting import PredictingSettings
+from lavin_dit.pipeline.sampling import SamplingSettings
 from lavin_dit.pipeline.task_contexts import LOCAL_TASKS
 from lavin_dit.pipeline.tiles import CELL_PX, TileGrid, grid_for, middle_of
 from lavin_dit.vision.task import discover_tasks
@@ -235,3 +237,17 @@ def test_settings_out_of_range() -> None:
         pipe(query, context=pairs, tile_overlap=8, **QUIET)
     with pytest.raises(ValueError, match="with fit 'tile' is asked for"):
         pipe(query, context=pipe.compile_context(pairs), fit="tile", **QUIET)
+
+
+@pytest.mark.parametrize(("side_px", "together"), [(48, 14), (64, 8), (128, 2), (512, 1)])
+def test_without_a_batch_size_small_tiles_are_computed_together(side_px, together) -> None:
+    def settings(batch_size: int | None) -> PredictingSettings:
+        sampling = SamplingSettings(num_steps=1, guidance_scale=1.0, solver="euler")
+        return PredictingSettings(
+            sampling=sampling, seed=0, batch_size=batch_size, output_type="pixels", progress=False
+        )
+
+    canvas = Canvas(height=side_px, width=side_px)
+    assert settings(None).num_tiles_together(canvas) == together
+    assert settings(None).num_queries_together() == 1
+    assert settings(5).num_tiles_together(canvas) == settings(5).num_queries_together() == 5

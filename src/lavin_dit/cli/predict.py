@@ -70,8 +70,9 @@ class Predict:
     and restored photos, otherwise 1: outlines and colours of classes can't be averaged."""
     seed: int = 0
     """Draws the noise, and the pairs."""
-    batch_size: int = 1
-    """Queries, or tiles of one query, computed together."""
+    batch_size: int | None = None
+    """Queries, or tiles of one query, computed together. If not given, one query, and as many tiles
+    as have the pixels of 8 of 64 x 64."""
     max_megapixels: float = 48.0
     """Largest picture to open."""
     _failures: list[str] = field(default_factory=list[str], init=False, repr=False)

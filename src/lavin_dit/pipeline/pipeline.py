@@ -298,7 +298,7 @@ class LavinDiTPipeline:
         grid: str | None = None,
         num_samples: int | None = None,
         seed: int = 0,
-        batch_size: int = 1,
+        batch_size: int | None = None,
         output_type: Literal["pixels", "latent"] = "pixels",
         progress: bool = True,
     ) -> Iterator[Prediction]:
@@ -330,7 +330,8 @@ class LavinDiTPipeline:
                 pipeline's own number for the tasks in `AVERAGED_TASKS`, and otherwise 1.
             seed: Source of all randomness. A query's prediction depends on the query, the context
                 and the seed, not on its neighbours.
-            batch_size: Queries, or tiles of one query, computed together.
+            batch_size: Queries, or tiles of one query, computed together. If None, one query, and
+                as many tiles as have the pixels of 8 of 64 x 64.
             output_type: ``latent`` skips decoding.
             progress: Whether to show a bar over the sampling steps.
 

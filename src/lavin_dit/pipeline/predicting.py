@@ -11,6 +11,7 @@ from lavin_dit.pipeline.batching import batches, progress_bar
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.fitting import (
+    Canvas,
     cut_margins,
     fit_frames,
     from_network,
@@ -24,6 +25,7 @@ from lavin_dit.pipeline.seeds import derived_seed
 from lavin_dit.pipeline.tiles import CELL_PX, Tile, TileGrid, grid_for, is_within
 
 TILE_SIDES_PER_OVERLAP = 4
+_PX_OF_TILES_TOGETHER = 8 * 64 * 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +40,9 @@ class PredictingSettings:
     """How to integrate."""
     seed: int
     """What noise is drawn from; every query starts from the same."""
-    batch_size: int
-    """Most queries, or tiles of one query, computed together."""
+    batch_size: int | None
+    """Most queries, or tiles of one query, computed together. If None, one query at a time, and as
+    many tiles as have the pixels of 8 of 64 x 64."""
     tile_overlap: int | None = None
     """Pixels that neighbouring tiles share at least; a quarter of a tile's shorter side if None.
     Only for contexts with the fit ``tile``."""
@@ -71,6 +74,20 @@ class PredictingSettings:
             )
         return given
 
+    def num_queries_together(self) -> int:
+        """Most queries in a batch."""
+        return 1 if self.batch_size is None else self.batch_size
+
+    def num_tiles_together(self, canvas: Canvas) -> int:
+        """Most tiles of one query in a batch.
+
+        Args:
+            canvas: A tile's size.
+        """
+        if self.batch_size is not None:
+            return self.batch_size
+        return max(1, _PX_OF_TILES_TOGETHER // (canvas.height * canvas.width))
+
     @property
     def num_steps(self) -> int:
         """Steps that a batch takes, over all samples that are averaged."""
@@ -78,7 +95,7 @@ class PredictingSettings:
 
     def __post_init__(self) -> None:
         """Check what a caller can get wrong."""
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
         if self.output_type not in ("pixels", "latent"):
             raise ValueError(f"output_type must be 'pixels' or 'latent', got {self.output_type!r}")
@@ -115,7 +132,7 @@ def predict_clips(
                 grid = grid_for(clip.size, canvas=task.canvas, overlap_px=overlap_px)
                 yield _predict_in_tiles(networks, task, clip, grid=grid, settings=settings)
             continue
-        for batch in batches(neighbours, settings.batch_size):
+        for batch in batches(neighbours, settings.num_queries_together()):
             num_steps = settings.num_steps
             with progress_bar(batch, num_steps=num_steps, show=settings.progress) as bar:
                 yield from _predict_batch(
@@ -190,7 +207,8 @@ def _predict_in_tiles(
         return networks.encode_frames(pixels, noise=own)
 
     latents, painted = grid.blender(cell=1), grid.blender(cell=CELL_PX)
-    for tiles, on_step in _tile_batches(clip, grid.tiles, settings=settings):
+    size = settings.num_tiles_together(task.canvas)
+    for tiles, on_step in _tile_batches(clip, grid.tiles, size=size, settings=settings):
         sampled = networks.sample_from(
             torch.cat([noise[..., tile.rows, tile.columns] for tile in tiles], dim=1),
             task,
@@ -219,10 +237,9 @@ def _predict_in_tiles(
 
 
 def _tile_batches(
-    clip: Clip, tiles: Sequence[Tile], *, settings: PredictingSettings
+    clip: Clip, tiles: Sequence[Tile], *, size: int, settings: PredictingSettings
 ) -> Iterator[tuple[Sequence[Tile], Callable[[], object]]]:
-    """Tiles in batches, each with what moves the query's bar on by a step."""
-    size = settings.batch_size
+    """Tiles in batches of a size, each with what moves the query's bar on by a step."""
     num_steps = -(-len(tiles) // size) * settings.num_steps
     with progress_bar([clip], num_steps=num_steps, show=settings.progress) as bar:
         for first in range(0, len(tiles), size):

@@ -147,6 +147,9 @@ def compile_blocks(jdit: JDiT, **settings: Any) -> None:  # noqa: ANN401 - torch
     from torch._dynamo import config as limits  # slow to import, and seldom needed
 
     limits.recompile_limit = max(limits.recompile_limit, _GRAPHS)
+    # With DDP, torch would cut graphs where its buckets of gradients end, so that sending them
+    # overlaps with computing. Blocks are cuts enough, and fewer graphs are compiled sooner.
+    limits.optimize_ddp = False
     for block in jdit.blocks:
         block.compile(**settings)
 
