@@ -112,6 +112,24 @@ def test_programs_are_told_what_is_wrong(client, photo):
         client.predict(task="", picture=handle_file(photo), clip=None, api_name="/predict")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"clip": "c.mp4"}, "a picture and a clip"), ({"seed": None}, "there is no seed")],
+)
+def test_what_the_form_lacks_is_told(page, answers, photo, change, message):
+    filled = {
+        "task": "inpainting", "picture": str(photo), "clip": None, "inputs": [], "targets": None,
+        "num_context_pairs": 2, "num_steps": 1, "guidance_scale": 1.0, "num_samples": 1,
+        "fit": "the task's own", "seed": 0,
+    }  # fmt: skip
+    predict = function(page, "predict")
+    painted, words, files = predict(**filled)
+    assert words.startswith("inpainting, from 2 packaged pairs")
+    assert painted == [files[-1], None]
+    with pytest.raises(gr.Error, match=message):
+        predict(**filled | change)
+
+
 def test_a_taken_port_is_told(address, model):
     port = address.rstrip("/").rpartition(":")[2]
     second = subprocess.run(web(model, "--port", port), capture_output=True, text=True, check=False)

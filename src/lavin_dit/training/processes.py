@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -117,9 +117,10 @@ def spread(
         ids = [processes.device.index] if processes.device.type == "cuda" else None
         # Buffers are those of frozen networks, alike everywhere. Torch 2.13 renamed the setting.
         renamed = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
-        buffers = "forward_sync_buffers" if renamed else "broadcast_buffers"
+        name = "forward_sync_buffers" if renamed else "broadcast_buffers"
+        unsynchronised: dict[str, Any] = {name: False}
         return DistributedDataParallel(
-            objective, device_ids=ids, gradient_as_bucket_view=True, **{buffers: False}
+            objective, device_ids=ids, gradient_as_bucket_view=True, **unsynchronised
         )
     half = torch.bfloat16 if precision == "bfloat16" else None
     # Inputs stay as they are: timesteps and rotations are float32, and autocast does the rest.

@@ -1,7 +1,7 @@
 """The page, laid out with Gradio: what to do, a query, and the answer."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from inspect import getdoc
 from pathlib import Path
@@ -9,8 +9,10 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.themes import Default
 from PIL import Image
 
+from lavin_dit.pipeline.fitting import Fit
 from lavin_dit.pipeline.sampling import samples_for
 from lavin_dit.vision.task import AnyTask, discover_tasks, find_task
 from lavin_dit.web.answers import Answers, Question
@@ -26,7 +28,11 @@ STYLE = """
 """
 _WHAT_PAIRS_SHOW = "what my pairs show"
 _TASKS_OWN_FIT = "the task's own"
-_FITS = {"keep the aspect": "pad", "fill the working size": "stretch", "in tiles": "tile"}
+_FITS: Mapping[str, Fit] = {
+    "keep the aspect": "pad",
+    "fill the working size": "stretch",
+    "in tiles": "tile",
+}
 _FIRST_TASK = "depth_estimation"
 _HEIGHT_PX = 300
 _MOST_STEPS, _MOST_GUIDANCE, _MOST_SAMPLES = 50, 6.0, 16
@@ -70,7 +76,7 @@ def serve(
         max_file_size=_LARGEST_UPLOAD,
         footer_links=["api"],
         css=STYLE,
-        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+        theme=Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
     )
     on_address(address)
     page.block_thread()
@@ -114,13 +120,10 @@ def build_page(answers: Answers) -> gr.Blocks:
             show_progress="hidden",
         )
         another.click(partial(_packaged, answers), [task, number], query, api_visibility="private")
-        # A picture of one's own has no truth.
-        gr.on(
-            [picture.upload, picture.clear, clip.upload, clip.clear],
-            lambda: None,
-            outputs=truth,
-            api_visibility="private",
-        )
+        # A query of one's own has no truth, and takes the place of the one before.
+        for own, other in ((picture, clip), (clip, picture)):
+            own.upload(lambda: (None, None), outputs=[other, truth], api_visibility="private")
+            own.clear(lambda: None, outputs=truth, api_visibility="private")
         button.click(
             _answer(answers),
             [task, picture, clip, inputs, targets, *settings],
@@ -254,12 +257,12 @@ def _answer(answers: Answers) -> Callable[..., list[Any]]:
         guidance_scale: float,
         num_samples: int,
         fit: str,
-        seed: int,
+        seed: int | None,
     ) -> list[Any]:
         if picture and clip:
-            raise gr.Error(
-                "there are a picture and a clip: clear one of them", print_exception=False
-            )
+            raise _told("there are a picture and a clip: give one of them")
+        if seed is None:
+            raise _told("there is no seed: give a whole number of at least 0")
         query = picture or clip
         question = Question(
             query=Path(query) if query else None,
@@ -270,13 +273,13 @@ def _answer(answers: Answers) -> Callable[..., list[Any]]:
             num_steps=num_steps,
             guidance_scale=guidance_scale,
             num_samples=num_samples,
-            fit=_FITS.get(fit),  # type: ignore[arg-type]
+            fit=_FITS.get(fit),
             seed=seed,
         )
         try:
             answer = answers.answer(question)
         except (ValueError, TypeError, OSError) as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise _told(str(error)) from error
         painted = [answer.painting, answer.drawing]
         return [
             [None if path is None else str(path) for path in painted],
@@ -285,6 +288,11 @@ def _answer(answers: Answers) -> Callable[..., list[Any]]:
         ]
 
     return predict
+
+
+def _told(message: str) -> gr.Error:
+    """What is wrong, for the page; the terminal is not told."""
+    return gr.Error(message, print_exception=False)
 
 
 def _choose(answers: Answers) -> Callable[[str, str | None, str | None, str | None], list[Any]]:
