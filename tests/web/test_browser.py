@@ -5,7 +5,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+
+from lavin_dit.pipeline.clips import Clip, save_clip
+from pictures import picture
 
 pytestmark = pytest.mark.web
 
@@ -47,3 +51,17 @@ def test_a_newcomer_sees_a_task_done(tab, task, seen):
     for label in ("Painted", "What it means", "The truth"):
         place = tab.locator(".block", has=tab.get_by_text(label, exact=True)).locator(seen)
         place.first.wait_for(state="visible")
+
+
+def test_a_clip_of_ones_own_takes_the_place_of_the_packaged_query(tab, tmp_path):
+    frames = np.stack([picture(48, 64, seed=3)] * 3)
+    clip = save_clip(Clip(frames=frames, frames_per_second=8.0), tmp_path / "mine.mp4")
+    tab.wait_for_timeout(3000)  # until the packaged query is there
+    tab.get_by_role("tab", name="Clip").click()
+    tab.locator("input[type=file][accept='video/*']").set_input_files(clip)
+    tab.wait_for_timeout(2000)
+    tab.get_by_role("button", name="Do it").click()
+    tab.wait_for_selector("text=depth_estimation, from 4 packaged pairs, in ", timeout=60_000)
+    painted = tab.locator(".block", has=tab.get_by_text("Painted", exact=True)).locator("video")
+    painted.first.wait_for(state="visible")
+    assert not tab.get_by_text("The truth", exact=True).is_visible()

@@ -66,8 +66,8 @@ class Predict:
     grid: Literal["linear_quadratic", "uniform"] | None = None
     """Steps that are short near the noise, or equal ones; the model's own choice if not given."""
     num_samples: int | None = None
-    """Answers that are averaged. If not given, the model's own number for depth, flow, instances
-    and restored photos, otherwise 1: outlines and colours of classes can't be averaged."""
+    """Answers that are averaged. If not given, the model's own number for depth, normals, flow,
+    edges, instances and restored photos, otherwise 1: colours of classes can't be averaged."""
     seed: int = 0
     """Draws the noise, and the pairs."""
     batch_size: int | None = None

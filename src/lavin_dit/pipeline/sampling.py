@@ -21,16 +21,18 @@ AVERAGED_TASKS = frozenset(
         "colorization",
         "deraining",
         "depth_estimation",
+        "edge_detection",
         "glass_deblurring",
         "inpainting",
         "instance_segmentation",
         "motion_deblurring",
         "optical_flow",
+        "surface_normal_estimation",
         "video_depth",
     }
 )
 """Tasks in which the mean of several answers is a better one: those that ask for a quantity at each
-pixel, and instances. Two outlines or two classes' colours have no mean (decision 0019)."""
+pixel, edges and instances. Two classes' colours or two boxes have no mean (decision 0019)."""
 
 
 def samples_for(task: str | None, *, given: int | None, default: int) -> int:
