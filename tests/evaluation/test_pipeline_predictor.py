@@ -63,7 +63,11 @@ def test_answers_are_averaged_as_the_task_says():
     )
     assert np.any(averaged != single)
     told = PipelinePredictor(pipeline, settings=SETTINGS, num_samples=2)
-    for task, expected in (("edge_detection", single), (None, single), ("deraining", averaged)):
+    for task, expected in (
+        ("panoptic_segmentation", single),
+        (None, single),
+        ("deraining", averaged),
+    ):
         own = PipelinePredictor(pipeline, settings=SETTINGS).with_settings(SETTINGS)
         np.testing.assert_array_equal(own.predict([replace(asked, task=task)])[0], expected)
         np.testing.assert_array_equal(told.predict([replace(asked, task=task)])[0], averaged)
