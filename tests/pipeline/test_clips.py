@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lavin_dit.pipeline.clips import Clip, load_clip, save_clip
+from lavin_dit.pipeline.clips import Clip, load_clip, most_pixels, save_clip
 
 
 def picture(*shape: int, seed: int = 0) -> np.ndarray:
@@ -152,3 +152,9 @@ def test_frames_of_different_sizes(tmp_path: Path) -> None:
     Image.fromarray(picture(8, 9, 3)).save(tmp_path / "1.png")
     with pytest.raises(ValueError, match=r"1\.png: the frames of a clip must have one size"):
         load_clip(tmp_path)
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, float("nan"), float("inf")])
+def test_the_largest_picture_has_a_size(size: float) -> None:
+    with pytest.raises(ValueError, match="max_megapixels must be above 0"):
+        most_pixels(size)

@@ -1,8 +1,6 @@
 """The page in a browser: ``pytest -m web``, with playwright and a Chromium on the path."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,17 +8,15 @@ import pytest
 
 from lavin_dit.pipeline.clips import Clip, save_clip
 from pictures import picture
+from served_page import served_page
 
 pytestmark = pytest.mark.web
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    lavin = [sys.executable, "-m", "lavin_dit.cli.main", "web", "--port", "0"]
-    with subprocess.Popen(lavin, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield server.stdout.readline().split()[0]
-        server.terminate()
+    with served_page() as address:
+        yield address
 
 
 @pytest.fixture

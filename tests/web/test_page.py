@@ -5,7 +5,6 @@ It is served by a process of its own, as Gradio leaves files to be closed by the
 
 import gc
 import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from lavin_dit.web.answers import Answers
 from lavin_dit.web.page import build_page
 from pictures import picture
 from random_networks import random_pipeline
+from served_page import served_page, web
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +43,6 @@ def page(answers) -> gr.Blocks:
     return page
 
 
-def web(model: Path, *words: object) -> list[str]:
-    """A command line that serves the page."""
-    lavin = [sys.executable, "-m", "lavin_dit.cli.main", "web", "--model", str(model)]
-    return [*lavin, *map(str, words)]
-
-
 @pytest.fixture(scope="module")
 def model(pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pipeline.save_pretrained(tmp_path_factory.mktemp("models") / "tiny")
@@ -56,12 +50,8 @@ def model(pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(model) -> Iterator[str]:
-    with subprocess.Popen(web(model, "--port", 0), stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        told = server.stdout.readline()
-        assert told.endswith("(Ctrl-C ends it)\n")
-        yield told.split()[0]
-        server.terminate()
+    with served_page("--model", model) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +122,8 @@ def test_what_the_form_lacks_is_told(page, answers, photo, change, message):
 
 def test_a_taken_port_is_told(address, model):
     port = address.rstrip("/").rpartition(":")[2]
-    second = subprocess.run(web(model, "--port", port), capture_output=True, text=True, check=False)
+    command = web("--model", model, "--port", port)
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
     assert second.returncode == 2
     assert port in second.stderr.splitlines()[-1]
     assert second.stdout == ""
@@ -176,7 +167,7 @@ def test_without_a_task_there_is_nothing_packaged(page):
 
 @pytest.mark.parametrize("ending", [".png", ".mp4"])
 def test_pictures_and_clips_are_seen_where_they_can_be(page, ending):
-    places = function(page, "_show")([f"a{ending}", None], f"t{ending}")
+    places = function(page, "show")([f"a{ending}", None], f"t{ending}")
     first, second = places[:3], places[3:]
     here, empty = (first, second) if ending == ".png" else (second, first)
     assert [place["value"] for place in here] == [f"a{ending}", None, f"t{ending}"]

@@ -68,11 +68,9 @@ class Demo:
         from lavin_dit.demo.sheet import SHEET_WIDTH_PX, showing_strip
         from lavin_dit.demo.showing import show
         from lavin_dit.pipeline.example_sets import example_names, examples_for, load_examples
-        from lavin_dit.pipeline.fitting import canvas_for
 
         start = time.perf_counter()
-        defaults = pipeline.defaults
-        folder = examples_for(canvas_for(defaults.height, defaults.width))
+        folder = examples_for(pipeline.canvas)
         showings: list[Showing] = []
         with tqdm(self.task or example_names(folder), unit="task") as bar:
             for name in bar:
@@ -93,13 +91,11 @@ class Demo:
         from lavin_dit.demo.sheet import SHEET_WIDTH_PX, own_strips
         from lavin_dit.pipeline.clips import load_clip
         from lavin_dit.pipeline.example_sets import examples_for, load_examples
-        from lavin_dit.pipeline.fitting import canvas_for
 
         assert self.query is not None
         query = load_clip(self.query)
         prediction = pipeline(query, task=self.task[0], num_steps=num_steps)
-        defaults = pipeline.defaults
-        folder = examples_for(canvas_for(defaults.height, defaults.width))
+        folder = examples_for(pipeline.canvas)
         examples = load_examples(self.task[0], folder)
         strips = own_strips(query, prediction, examples.context)
         save_sheet(self.output, strips, max_width_px=SHEET_WIDTH_PX)

@@ -80,10 +80,10 @@ class Predict:
 
     def run(self) -> int:
         """Predict and save one after another."""
+        from lavin_dit.pipeline.clips import most_pixels
         from lavin_dit.pipeline.prediction_files import save_prediction
 
-        if not 0 < self.max_megapixels < float("inf"):
-            raise ValueError(f"max_megapixels must be above 0, got {self.max_megapixels}")
+        most_pixels(self.max_megapixels)
         reader = self._reader()
         names = output_names(expand_queries(self.queries))
         check_writable(self._folder)
@@ -115,7 +115,7 @@ class Predict:
         by_name = {query.name: names[query] for query in waiting}
         for prediction in predictions:
             query, name = self._asked.pop(prediction.name), by_name[prediction.name]
-            for path in save_prediction(prediction, query, self._folder, name=name):
+            for path in save_prediction(prediction, query, self._folder, name=name).all():
                 print(path)
         if self._failures:
             print(
@@ -162,11 +162,12 @@ class Predict:
 
     def _readable(self, queries: Sequence[Path], reader: "TaskReader | None") -> "Iterator[Clip]":
         """Read queries, passing over those that can't be read or don't suit the task."""
-        from lavin_dit.pipeline.clips import load_clip
+        from lavin_dit.pipeline.clips import load_clip, most_pixels
 
+        max_pixels = most_pixels(self.max_megapixels)
         for query in queries:
             try:
-                clip = load_clip(query, max_pixels=int(self.max_megapixels * 1e6))
+                clip = load_clip(query, max_pixels=max_pixels)
                 if reader is not None:
                     reader.check(clip)
             except (ValueError, OSError) as error:

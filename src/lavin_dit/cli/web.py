@@ -36,7 +36,7 @@ class Web:
         """Load the model, and serve until interrupted.
 
         Raises:
-            ValueError: If the port is none.
+            ValueError: If the port is none, or the largest picture has no size.
             ImportError: If Gradio is missing.
             OSError: If the port is taken.
         """
@@ -46,10 +46,12 @@ class Web:
             from lavin_dit.web.page import serve
         except ImportError as error:
             raise ImportError(f"the page needs Gradio: {how_to_install('web')}") from error
+        from lavin_dit.pipeline.clips import most_pixels
         from lavin_dit.web.answers import Answers
 
+        max_pixels = most_pixels(self.max_megapixels)
         with TemporaryDirectory(prefix="lavin-web-") as folder:
-            answers = Answers(self.model.load(), Path(folder), max_megapixels=self.max_megapixels)
+            answers = Answers(self.model.load(), Path(folder), max_pixels=max_pixels)
             serve(
                 answers,
                 host=self.host,

@@ -65,10 +65,29 @@ class Clip:
         """Height and width in pixels."""
         return self.frames.shape[1], self.frames.shape[2]
 
+    @property
+    def file_ending(self) -> str:
+        """What a file of it ends in: ``.png`` for an image, ``.mp4`` for a longer clip."""
+        return ".png" if self.num_frames == 1 else ".mp4"
+
 
 Source: TypeAlias = Union[str, "os.PathLike[str]", Image.Image, np.ndarray, Clip]
 """What can be read as a clip: an image, a video or a folder of frames on disk; a PIL image; an
 array ``h w``, ``h w 3`` or ``t h w 3``, uint8 or floats in [0, 1]; a clip."""
+
+
+def most_pixels(max_megapixels: float) -> int:
+    """The largest picture to open, in pixels.
+
+    Args:
+        max_megapixels: The same in millions of pixels.
+
+    Raises:
+        ValueError: If it is not above 0, or not finite.
+    """
+    if not 0 < max_megapixels < float("inf"):
+        raise ValueError(f"max_megapixels must be above 0, got {max_megapixels}")
+    return int(max_megapixels * 1e6)
 
 
 def load_clip(source: Source, *, max_pixels: int = MAX_PIXELS, name: str = "query") -> Clip:

@@ -15,7 +15,7 @@ from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.context import ContextPair, pairs_from_sources
 from lavin_dit.pipeline.context_compiler import check_task, compile_pairs
 from lavin_dit.pipeline.devices import Offload, default_dtype, resolve_device
-from lavin_dit.pipeline.fitting import Fit
+from lavin_dit.pipeline.fitting import Canvas, Fit, canvas_for
 from lavin_dit.pipeline.fresh import fresh_networks
 from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.predicting import PredictingSettings, predict_clips
@@ -403,6 +403,11 @@ class LavinDiTPipeline:
         return self._contexts.compiled(
             self.networks, context, task=task, settings=settings, defaults=self.defaults
         )
+
+    @property
+    def canvas(self) -> Canvas:
+        """The working size where a call leaves it open."""
+        return canvas_for(self.defaults.height, self.defaults.width)
 
     @cached_property
     def _contexts(self) -> TaskContexts:

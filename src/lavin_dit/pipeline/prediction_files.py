@@ -1,6 +1,6 @@
 """The files of a prediction: what was painted, and where a task was named, what was read of it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lavin_dit.pipeline.clips import Clip, save_clip
@@ -8,9 +8,26 @@ from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.vision.codecs.rgb import Rgb
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionFiles:
+    """Where a prediction was written."""
+
+    numbers: tuple[Path, ...]
+    """What was read, in the formats that people use; none where the painting says it all."""
+    drawing: Path | None
+    """What was read, drawn on the query; None where there are no numbers."""
+    painting: Path
+    """What was painted."""
+
+    def all(self) -> tuple[Path, ...]:
+        """Every file, in the order of writing: the painting is the last."""
+        drawing = () if self.drawing is None else (self.drawing,)
+        return (*self.numbers, *drawing, self.painting)
+
+
 def save_prediction(
     prediction: Prediction, query: Clip, folder: Path, *, name: str
-) -> tuple[Path, ...]:
+) -> PredictionFiles:
     """Save numbers and drawing, and last the painting, whose being there says that all is.
 
     Of a task whose answer is a photo, the painting is all there is.
@@ -22,19 +39,16 @@ def save_prediction(
         name: Of the files: ``name.png`` or ``name.mp4`` is the painting, ``name.depth.npy`` and the
             like are the numbers, ``name.drawn.png`` shows them.
 
-    Returns:
-        The files written, the painting last and before it the drawing, if there is one.
-
     Raises:
         OSError: If a file can't be written.
     """
     clip, result = prediction.clip, prediction.result
-    ending = ".png" if clip.num_frames == 1 else ".mp4"
-    files: list[Path] = []
+    numbers: tuple[Path, ...] = ()
+    drawing = None
     if result is not None and not isinstance(result.annotation, Rgb):
         kind = type(result.annotation).__name__.lower()
-        files += result.save(folder, stem=f"{name}.{kind}")
+        numbers = result.save(folder, stem=f"{name}.{kind}")
         drawn = replace(clip, frames=result.draw(Rgb(pixels=query.frames)))
-        files.append(save_clip(drawn, folder / f"{name}.drawn{ending}"))
-    files.append(prediction.save(folder / f"{name}{ending}"))
-    return tuple(files)
+        drawing = save_clip(drawn, folder / f"{name}.drawn{clip.file_ending}")
+    painting = prediction.save(folder / f"{name}{clip.file_ending}")
+    return PredictionFiles(numbers=numbers, drawing=drawing, painting=painting)

@@ -9,11 +9,11 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
-from lavin_dit.pipeline.clips import Clip, load_clip, save_clip
+from lavin_dit.pipeline.clips import MAX_PIXELS, Clip, load_clip, save_clip
 from lavin_dit.pipeline.example_sets import ExampleSet, examples_for, load_examples
-from lavin_dit.pipeline.fitting import Fit, canvas_for
+from lavin_dit.pipeline.fitting import Fit
 from lavin_dit.pipeline.pipeline import LavinDiTPipeline
-from lavin_dit.pipeline.prediction_files import save_prediction
+from lavin_dit.pipeline.prediction_files import PredictionFiles, save_prediction
 from lavin_dit.pipeline.task_reader import TaskReader
 from lavin_dit.vision.task import find_task
 
@@ -63,12 +63,8 @@ class Question:
 class Answer:
     """What came of a question."""
 
-    painting: Path
-    """What the model painted: a ``.png``, or an ``.mp4`` of a clip."""
-    drawing: Path | None
-    """What that means, drawn on the query; None where the painting says it all."""
-    files: tuple[Path, ...]
-    """All files of the answer, as ``lavin predict`` writes them."""
+    files: PredictionFiles
+    """What was painted and what it means, as ``lavin predict`` writes them."""
     words: str
     """How it was made, in a line."""
 
@@ -87,23 +83,18 @@ class Answers:
     """Answers questions with one model, and keeps the files of the last ones."""
 
     def __init__(
-        self, pipeline: LavinDiTPipeline, folder: Path, *, max_megapixels: float = 48.0
+        self, pipeline: LavinDiTPipeline, folder: Path, *, max_pixels: int = MAX_PIXELS
     ) -> None:
         """Take a model.
 
         Args:
             pipeline: What answers, one question at a time.
             folder: Where answers are kept, each in a folder of its own.
-            max_megapixels: Largest picture to open.
-
-        Raises:
-            ValueError: If it is not above 0.
+            max_pixels: Largest picture to open.
         """
-        if not 0 < max_megapixels < float("inf"):
-            raise ValueError(f"max_megapixels must be above 0, got {max_megapixels}")
         self.pipeline = pipeline
         self._folder = folder
-        self._max_pixels = int(max_megapixels * 1e6)
+        self._max_pixels = max_pixels
         self._kept: deque[Path] = deque()
 
     def answer(self, question: Question) -> Answer:
@@ -140,13 +131,8 @@ class Answers:
         )
         seconds = time.perf_counter() - began
         name = question.query.stem
-        files = save_prediction(prediction, query, self._new_folder(), name=name)
-        painting = files[-1]
-        drawing = painting.with_name(f"{name}.drawn{painting.suffix}")
         return Answer(
-            painting=painting,
-            drawing=drawing if drawing in files else None,
-            files=files,
+            files=save_prediction(prediction, query, self._new_folder(), name=name),
             words=_words(question, num_pairs=len(prediction.pair_names), seconds=seconds),
         )
 
@@ -160,8 +146,7 @@ class Answers:
             ValueError: If there is no such task.
             FileNotFoundError: If there are no examples of it.
         """
-        defaults = self.pipeline.defaults
-        return load_examples(task, examples_for(canvas_for(defaults.height, defaults.width)))
+        return load_examples(task, examples_for(self.pipeline.canvas))
 
     def packaged_query(self, task: str, number: int) -> PackagedQuery:
         """Put a packaged query of a task into files.
@@ -179,7 +164,7 @@ class Answers:
         pair, folder = example.as_pair(), self._new_folder()
 
         def saved(clip: Clip, name: str) -> Path:
-            return save_clip(clip, folder / f"{name}{'.png' if clip.num_frames == 1 else '.mp4'}")
+            return save_clip(clip, folder / f"{name}{clip.file_ending}")
 
         return PackagedQuery(
             query=saved(pair.input, example.name),
