@@ -4,6 +4,7 @@ It is served by a process of its own, as Gradio leaves files to be closed by the
 """
 
 import gc
+import signal
 import subprocess
 import warnings
 from collections.abc import Iterator
@@ -127,6 +128,14 @@ def test_a_taken_port_is_told(address, model):
     assert second.returncode == 2
     assert port in second.stderr.splitlines()[-1]
     assert second.stdout == ""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_files_go_when_the_server_ends(model, tmp_path, monkeypatch, stop):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with served_page("--model", model, stop=stop):
+        assert list(tmp_path.glob("lavin-web-*"))
+    assert not list(tmp_path.glob("lavin-web-*"))
 
 
 def test_predicting_is_the_only_endpoint(client):

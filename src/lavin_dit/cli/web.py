@@ -1,5 +1,6 @@
 """``lavin web``: a page on which tasks are tried in a browser."""
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,6 +51,8 @@ class Web:
         from lavin_dit.web.answers import Answers
 
         max_pixels = most_pixels(self.max_megapixels)
+        # A server is stopped by SIGTERM as well; its files go as they do after Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with TemporaryDirectory(prefix="lavin-web-") as folder:
             answers = Answers(self.model.load(), Path(folder), max_pixels=max_pixels)
             serve(
