@@ -1,6 +1,5 @@
 """The page, served by ``lavin web`` in a process of its own."""
 
-import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -13,12 +12,13 @@ def web(*words: object) -> list[str]:
 
 
 @contextmanager
-def served_page(*words: object, stop: signal.Signals = signal.SIGTERM) -> Generator[str]:
-    """Serve the page at a free port until a signal stops it; its address."""
+def served_page(*words: object) -> Generator[str]:
+    """Serve the page at a free port; its address."""
     command = web("--port", 0, *words)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         told = server.stdout.readline()
         assert told.endswith("(Ctrl-C ends it)\n")
         yield told.split()[0]
-        server.send_signal(stop)
+        server.terminate()
+        server.wait(timeout=60)
