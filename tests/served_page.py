@@ -16,9 +16,10 @@ def served_page(*words: object) -> Generator[str]:
     """Serve the page at a free port; its address."""
     command = web("--port", 0, *words)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        told = server.stdout.readline()
-        assert told.endswith("(Ctrl-C ends it)\n")
-        yield told.split()[0]
-        server.terminate()
-        server.wait(timeout=60)
+        try:
+            assert server.stdout is not None
+            told = server.stdout.readline()
+            assert told.endswith("(Ctrl-C ends it)\n")
+            yield told.split()[0]
+        finally:
+            server.terminate()
