@@ -60,6 +60,19 @@ def test_the_same_index_gives_the_same_sample():
     assert (one[6].rgb.pixels != first.rgb.pixels).any()
 
 
+def test_a_source_can_begin_after_the_scenes_of_another():
+    all_of_them, later = World(size=SIZE, length=9), World(size=SIZE, length=3, first=6)
+    assert len(later) == 3
+    for index in range(3):
+        sample = later[index]
+        np.testing.assert_array_equal(sample.rgb.pixels, all_of_them[6 + index].rgb.pixels)
+        assert sample.name == all_of_them[6 + index].name == f"train/{6 + index:06d}"
+    with pytest.raises(IndexError):
+        later[3]
+    with pytest.raises(ValueError, match="first must be at least 0, got -1"):
+        World(first=-1)
+
+
 def test_a_scene_survives_json(clips):
     for clip in clips:
         assert spec_from_json(json.loads(json.dumps(spec_to_json(clip.spec)))) == clip.spec

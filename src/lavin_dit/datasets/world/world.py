@@ -48,13 +48,14 @@ class World:
 
     class_names: Mapping[int, str] = MappingProxyType(dict(enumerate(CLASS_NAMES)))
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a source's settings, all by keyword
         self,
         *,
         split: Split = "train",
         num_frames: int = 1,
         size: Size = _DEFAULT_SIZE,
         length: int = 100_000,
+        first: int = 0,
         photos: Sequence[UInt8[np.ndarray, "h w 3"] | Path | str] | Path | str = (),
         device: Device = "cpu",
     ) -> None:
@@ -65,6 +66,8 @@ class World:
             num_frames: Frames of each clip; 1 for pictures. A clip has 12 frames in a second.
             size: Height and width.
             length: Number of samples.
+            first: Number of the first sample among all that the split has: 20000 begins after
+                what a source of 20,000 samples holds.
             photos: Pictures that surfaces show besides the made-up patterns, as sRGB arrays,
                 files or a folder of files. Give each split its own.
             device: Where rays are cast, "cpu" or "cuda".
@@ -77,10 +80,13 @@ class World:
             raise ValueError(
                 f"num_frames and length must be at least 1, got {num_frames} and {length}"
             )
+        if first < 0:
+            raise ValueError(f"first must be at least 0, got {first}")
         self._split: Split = split
         self.num_frames = num_frames
         self.size = size
         self._length = length
+        self._first = first
         self._device: Device = device
         self._photos: Photos | None = load_photos(photos) if photos else None
 
@@ -173,7 +179,7 @@ class World:
         Returns:
             The scene.
         """
-        seed = (SPLITS.index(self._split), index, attempt)
+        seed = (SPLITS.index(self._split), self._first + index, attempt)
         num_photos = 0 if self._photos is None else len(self._photos)
         looks = Looks(split=self._split, num_photos=num_photos)
         return draw_scene(looks, np.random.default_rng(seed), num_frames=self.num_frames)
@@ -197,7 +203,7 @@ class World:
 
     def _name_of(self, index: int) -> str:
         """Name of a sample."""
-        return f"{self._split}/{index:06d}"
+        return f"{self._split}/{self._first + index:06d}"
 
 
 def _worth_looking_at(clip: WorldClip) -> bool:
