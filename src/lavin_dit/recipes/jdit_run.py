@@ -58,7 +58,8 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
         raise ValueError(
             "a J-DiT learns latents: name the folder of a trained ST-VAE with --st-vae"
         )
-    st_vae = load_model(STVAE, STVAEConfig, part_of(recipe.st_vae, ST_VAE_FOLDER))
+    folder_of_st_vae = part_of(recipe.st_vae, ST_VAE_FOLDER)
+    st_vae = load_model(STVAE, STVAEConfig, folder_of_st_vae, dtype=torch.float32)
     st_vae = st_vae.to(processes.device).requires_grad_(requires_grad=False)
     if st_vae.config.latent_channels != recipe.model.latent_channels:
         raise ValueError(
