@@ -8,6 +8,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW, Muon, Optimizer
 
 from lavin_dit.training.config import OptimizerConfig
+from lavin_dit.training.muon import Float32Muon, multiplies_bfloat16
 
 
 def make_optimizers(
@@ -52,7 +53,9 @@ def make_optimizers(
     )
     if not taken:
         return [adamw]
-    muon = Muon(
+    devices = {parameter.device for parameter in taken}
+    kind = Muon if all(map(multiplies_bfloat16, devices)) else Float32Muon
+    muon = kind(
         taken,
         lr=config.lr,
         weight_decay=config.weight_decay,

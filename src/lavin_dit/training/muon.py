@@ -1,0 +1,108 @@
+"""Muon where the CPU has no instructions that multiply bfloat16.
+
+torch's Muon makes its steps orthogonal in bfloat16, which such a CPU emulates: there a step takes
+several times as long as forward and backward together.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, overload
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.optim import Muon
+
+_MATCH_ADAMW = 0.2
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device multiplies matrices of bfloat16 without emulating it.
+
+    Args:
+        device: The device; a CPU is asked for its instructions, others are taken to do so.
+    """
+    if device.type != "cpu":
+        return True
+    known: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
+    capabilities = known()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
+class Float32Muon(Muon):
+    """torch's Muon, but that matrices are made orthogonal in float32.
+
+    Its state is torch's, so a run may go on with the other one. Steps are as long as
+    ``adjust_lr_fn="match_rms_adamw"`` makes them.
+    """
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Step all matrices that have a gradient.
+
+        Args:
+            closure: As torch's optimizers take it.
+
+        Returns:
+            What the closure returns.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._step_one(parameter, parameter.grad, group)
+        return loss
+
+    def _step_one(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """Step one matrix."""
+        state = self.state[parameter]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(gradient)
+        average = state["momentum_buffer"].lerp_(gradient, 1 - group["momentum"])
+        update = gradient.lerp(average, group["momentum"]) if group["nesterov"] else average
+        direction = orthogonal(
+            update.float(),
+            coefficients=group["ns_coefficients"],
+            num_iterations=group["ns_steps"],
+            eps=group["eps"],
+        )
+        length = group["lr"] * _MATCH_ADAMW * math.sqrt(max(parameter.shape))
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        parameter.add_(direction.to(parameter.dtype), alpha=-length)
+
+
+def orthogonal(
+    matrix: Float[Tensor, "rows columns"],
+    *,
+    coefficients: tuple[float, float, float],
+    num_iterations: int,
+    eps: float,
+) -> Float[Tensor, "rows columns"]:
+    """Bring the singular values of a matrix near 1, by a few Newton-Schulz iterations.
+
+    Args:
+        matrix: What is made orthogonal.
+        coefficients: Of each iteration's polynomial: those of its first, third and fifth power.
+        num_iterations: How many.
+        eps: Least norm that is divided by.
+
+    Source:
+        Muon (Jordan et al. 2024), as in ``torch.optim.Muon``.
+    """
+    first, third, fifth = coefficients
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    found = matrix.T if is_tall else matrix
+    found = found / found.norm().clamp(min=eps)
+    for _ in range(num_iterations):
+        gram = found @ found.T
+        found = found.addmm(gram.addmm(gram, gram, beta=third, alpha=fifth), found, beta=first)
+    return found.T if is_tall else found
