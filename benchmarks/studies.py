@@ -60,7 +60,10 @@ def open_run(
     pipeline = LavinDiTPipeline.from_pretrained(model)
     defaults = pipeline.defaults
     predictor = PipelinePredictor(
-        pipeline, settings=SamplingSettings.of(defaults), num_samples=num_samples
+        pipeline,
+        settings=SamplingSettings.of(defaults),
+        num_samples=num_samples,
+        restoration_guidance_scale=defaults.restoration_guidance_scale,
     )
     size = Size(height=defaults.height, width=defaults.width)
     run = Run(

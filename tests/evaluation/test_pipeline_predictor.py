@@ -73,6 +73,26 @@ def test_answers_are_averaged_as_the_task_says():
         np.testing.assert_array_equal(told.predict([replace(asked, task=task)])[0], averaged)
 
 
+def test_restorations_are_guided_as_they_should_be():
+    pipeline = random_pipeline("causal")
+    asked = questions(1)[0]
+
+    def answer(task, **settings):
+        predictor = PipelinePredictor(pipeline, num_samples=1, **settings)
+        return predictor.predict([replace(asked, task=task)])[0]
+
+    strong = replace(SETTINGS, guidance_scale=6.0)
+    weak_answer, strong_answer = (answer(None, settings=one) for one in (SETTINGS, strong))
+    assert np.any(weak_answer != strong_answer)
+    own = {"settings": strong, "restoration_guidance_scale": 1.5}
+    np.testing.assert_array_equal(answer("deraining", **own), weak_answer)
+    np.testing.assert_array_equal(answer("edge_detection", **own), strong_answer)
+    np.testing.assert_array_equal(answer("deraining", settings=strong), strong_answer)
+    swept = PipelinePredictor(pipeline, num_samples=1, **own).with_settings(strong)
+    found = swept.predict([replace(asked, task="deraining")])[0]
+    np.testing.assert_array_equal(found, strong_answer)
+
+
 def _image_call(pipeline, question):
     pairs = [
         (one[0], other[0] if len(other) == 1 else other)

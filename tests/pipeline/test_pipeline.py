@@ -10,7 +10,7 @@ from lavin_dit import LavinDiTPipeline
 from lavin_dit.jdit.config import ContextAttention
 from lavin_dit.pipeline.clips import Clip, load_clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
-from lavin_dit.pipeline.sampling import AVERAGED_TASKS
+from lavin_dit.pipeline.sampling import AVERAGED_TASKS, RESTORATION_TASKS
 from lavin_dit.pipeline.seeds import derived_seed
 from lavin_dit.vision.task import discover_tasks
 from pictures import picture
@@ -137,6 +137,25 @@ def test_tasks_that_gain_by_it_are_averaged_by_themselves() -> None:
         torch.testing.assert_close(latent(task=task), expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(latent(task="deraining", num_samples=1), one, atol=1e-5, rtol=0)
     assert set(discover_tasks()) > AVERAGED_TASKS
+
+
+def test_restorations_have_guidance_of_their_own() -> None:
+    pipe, query = random_pipeline(), picture(40, 40, seed=1)
+    pipe.defaults = replace(pipe.defaults, guidance_scale=3.0, restoration_guidance_scale=1.5)
+    context = [(query, picture(40, 40, seed=2))]
+
+    def latent(**settings: Any) -> torch.Tensor:
+        return pipe(query, context=context, fit="pad", num_samples=1, **settings, **QUIET).latent
+
+    weak, strong = latent(guidance_scale=1.5), latent(guidance_scale=3.0)
+    assert (weak - strong).abs().max() > 1e-2
+    for task, expected in (("deraining", weak), ("depth_estimation", strong), (None, strong)):
+        torch.testing.assert_close(latent(task=task), expected, atol=1e-5, rtol=0)
+    told = latent(task="deraining", guidance_scale=3.0)
+    torch.testing.assert_close(told, strong, atol=1e-5, rtol=0)
+    pipe.defaults = replace(pipe.defaults, restoration_guidance_scale=None)
+    torch.testing.assert_close(latent(task="deraining"), strong, atol=1e-5, rtol=0)
+    assert set(discover_tasks()) > RESTORATION_TASKS
 
 
 @BOTH

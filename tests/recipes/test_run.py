@@ -58,6 +58,22 @@ def test_muon_is_refused_where_weights_are_sharded():
         are_weights_sharded(muon, of_two)
 
 
+@pytest.mark.parametrize(
+    ("precision", "capabilities", "warned"),
+    [
+        ("bfloat16", {"avx2": True}, True),
+        ("bfloat16", {"avx512_bf16": True}, False),
+        ("float32", {"avx2": True}, False),
+    ],
+)
+def test_bfloat16_is_warned_of_where_it_is_slower(
+    folder, precision, capabilities, warned, monkeypatch, caplog
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    refused(replace(JDIT, loop=replace(JDIT.loop, precision=precision)), folder)
+    assert ("this CPU emulates bfloat16" in caplog.text) == warned
+
+
 def test_how_long_and_how_often_may_change(folder):
     longer = replace(
         JDIT,

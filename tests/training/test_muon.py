@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.optim import Muon
 
-from lavin_dit.training.muon import Float32Muon, multiplies_bfloat16, orthogonal
+from lavin_dit.pipeline.devices import multiplies_bfloat16
+from lavin_dit.training.muon import Float32Muon, orthogonal
 from lavin_dit.training.optimizer import make_optimizers
 from tiny_training import MUON
 

@@ -159,6 +159,10 @@ def test_damaged_defaults(tmp_path, text, message):
         ({"guidance_scale": -1.0}, "guidance_scale must be a finite number of at least 0"),
         ({"guidance_scale": float("nan")}, "guidance_scale must be a finite number"),
         ({"guidance_scale": float("inf")}, "guidance_scale must be a finite number"),
+        (
+            {"restoration_guidance_scale": -1.0},
+            "restoration_guidance_scale must be a finite number of at least 0, got -1.0",
+        ),
         ({"posterior": "mean"}, "posterior: expected Literal"),
         ({"strength": 1}, "unknown strength"),
     ],

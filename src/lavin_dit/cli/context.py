@@ -34,6 +34,9 @@ class Build:
     the middle of each pair at its own size, for queries in tiles."""
     seed: int = 0
     """Draws the pairs."""
+    keep_detail: bool | None = None
+    """Whether to measure how much of the queries' fine detail results are to be given; the model's
+    own choice if not given."""
 
     def run(self) -> int:
         """Compile and save."""
@@ -46,6 +49,7 @@ class Build:
             width=self.width,
             fit=self.fit,
             seed=self.seed,
+            keep_detail=self.keep_detail,
         )
         _save(task, self.output)
         return 0

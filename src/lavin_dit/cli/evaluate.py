@@ -71,7 +71,8 @@ class Evaluate:
     num_steps: int | None = None
     """Sampling steps; the model's own number if not given."""
     guidance_scale: float | None = None
-    """Strength of guidance by the examples; 1 is none and costs half."""
+    """Strength of guidance by the examples; 1 is none and costs half. If not given, the model's
+    own, which may be another for tasks that restore photos."""
     solver: Literal["euler", "heun", "adams_bashforth"] | None = None
     """How to integrate; the model's own choice if not given."""
     grid: Literal["linear_quadratic", "uniform"] | None = None
@@ -79,6 +80,9 @@ class Evaluate:
     num_samples: int | None = None
     """Answers that are averaged; if not given, the model's own number for tasks that gain by it,
     and otherwise 1 (decision 0019)."""
+    keep_detail: bool | None = None
+    """Whether answers are given the fine detail of their queries, as far as the examples share it;
+    the model's own choice if not given (decision 0021)."""
     seed: int = 0
     """Draws the start noise; queries and examples are the protocol's own."""
     batch_size: int = 16
@@ -264,6 +268,7 @@ class Evaluate:
             solver=self.solver,
             grid=self.grid,
             num_samples=self.num_samples,
+            keep_detail=self.keep_detail,
             seed=self.seed,
         )
 

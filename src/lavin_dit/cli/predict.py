@@ -60,7 +60,8 @@ class Predict:
     num_steps: int | None = None
     """Sampling steps; the model's own number if not given."""
     guidance_scale: float | None = None
-    """Strength of guidance by the examples; 1 is none and costs half."""
+    """Strength of guidance by the examples; 1 is none and costs half. If not given, the model's
+    own, which may be another for tasks that restore photos."""
     solver: Literal["euler", "heun", "adams_bashforth"] | None = None
     """How to integrate; the model's own choice if not given."""
     grid: Literal["linear_quadratic", "uniform"] | None = None
@@ -68,6 +69,9 @@ class Predict:
     num_samples: int | None = None
     """Answers that are averaged. If not given, the model's own number for depth, normals, flow,
     edges, instances and restored photos, otherwise 1: colours of classes can't be averaged."""
+    keep_detail: bool | None = None
+    """Whether results are given the fine detail of their queries, as far as the pairs share it; the
+    model's own choice if not given."""
     seed: int = 0
     """Draws the noise, and the pairs."""
     batch_size: int | None = None
@@ -109,6 +113,7 @@ class Predict:
             solver=self.solver,
             grid=self.grid,
             num_samples=self.num_samples,
+            keep_detail=self.keep_detail,
             seed=self.seed,
             batch_size=self.batch_size,
         )

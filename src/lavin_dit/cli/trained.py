@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from lavin_dit.vision.codecs.codec import Json
     from lavin_dit.vision.geometry import Size
 
+_SAMPLING = ("num_steps", "guidance_scale", "solver", "grid", "num_samples", "keep_detail")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
@@ -38,6 +40,7 @@ class Opening:
         solver: Name of the solver.
         grid: Name of the sampling grid.
         num_samples: Answers that are averaged.
+        keep_detail: Whether answers are given their queries' fine detail.
         seed: Draws the start noise.
     """
 
@@ -48,6 +51,7 @@ class Opening:
     solver: str | None
     grid: str | None
     num_samples: int | None
+    keep_detail: bool | None
     seed: int
 
     def open(self, model: str) -> Trained:
@@ -70,9 +74,7 @@ class Opening:
             ValueError: If there are some.
         """
         given = [
-            f"--{name.replace('_', '-')}"
-            for name in ("num_steps", "guidance_scale", "solver", "grid", "num_samples")
-            if getattr(self, name) is not None
+            f"--{name.replace('_', '-')}" for name in _SAMPLING if getattr(self, name) is not None
         ]
         if given and not models:
             raise ValueError(f"{', '.join(given)}: there is no model here that samples")
@@ -96,23 +98,30 @@ class Opening:
             solver=self.solver or defaults.solver,
             grid=self.grid or defaults.grid,
         )
+        predictor = PipelinePredictor(
+            pipeline,
+            settings=settings,
+            seed=self.seed,
+            num_samples=self.num_samples,
+            keep_detail=self.keep_detail,
+            restoration_guidance_scale=(
+                defaults.restoration_guidance_scale if guidance_scale is None else None
+            ),
+        )
         about: dict[str, Json] = {
             "fingerprint": pipeline.networks.fingerprint(),
             "num_steps": settings.num_steps,
             "guidance_scale": settings.guidance_scale,
+            "restoration_guidance_scale": predictor.restoration_guidance_scale,
             "solver": settings.solver,
             "grid": settings.grid,
             "num_samples": defaults.num_samples if self.num_samples is None else self.num_samples,
+            "keep_detail": predictor.keep_detail,
             "noise_seed": self.seed,
             "dtype": str(pipeline.dtype).removeprefix("torch."),
         }
         return Trained(
-            contestant=Contestant(
-                predictor=PipelinePredictor(
-                    pipeline, settings=settings, seed=self.seed, num_samples=self.num_samples
-                ),
-                about=about,
-            ),
+            contestant=Contestant(predictor=predictor, about=about),
             size=Size(height=defaults.height, width=defaults.width),
         )
 

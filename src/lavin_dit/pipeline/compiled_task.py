@@ -19,10 +19,11 @@ from torch import Tensor
 
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.pipeline.atomic import written_atomically
+from lavin_dit.pipeline.detail import SharedDetail
 from lavin_dit.pipeline.fitting import Canvas, Fit
 
 FORMAT = "lavin-dit compiled task"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,8 @@ class CompiledTask:
     """Frames of a target; None if each has as many as its input."""
     model: str
     """Fingerprint of the networks that compiled it."""
+    detail: SharedDetail | None = None
+    """What inputs and targets share of what the autoencoder loses; None if not measured."""
 
     def __post_init__(self) -> None:
         """Check the counts."""
@@ -94,6 +97,7 @@ class CompiledTask:
             "pair_names": self.pair_names,
             "target_num_frames": self.target_num_frames,
             "model": self.model,
+            "detail": None if self.detail is None else (self.detail.product, self.detail.square),
             "cache_grid": None if self.cache is None else (self.cache.rows, self.cache.cols),
         }
         with written_atomically(path) as partial:
@@ -135,6 +139,7 @@ def _from_header(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> Compi
     if header["cache_grid"] is not None:
         rows, cols = header["cache_grid"]
         cache = ContextCache.from_tensors(tensors, num_frames=latent.shape[2], rows=rows, cols=cols)
+    detail = header["detail"]
     return CompiledTask(
         latent=latent,
         clip_frames=tuple(header["clip_frames"]),
@@ -144,4 +149,5 @@ def _from_header(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> Compi
         pair_names=tuple(header["pair_names"]),
         target_num_frames=header["target_num_frames"],
         model=header["model"],
+        detail=None if detail is None else SharedDetail(product=detail[0], square=detail[1]),
     )

@@ -3,22 +3,25 @@
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.context import ContextPair
-from lavin_dit.pipeline.fitting import Canvas, Fit, canvas_for, place
+from lavin_dit.pipeline.detail import NO_DETAIL, SharedDetail, pair_detail
+from lavin_dit.pipeline.fitting import Canvas, Fit, Placement, canvas_for, place
 from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.seeds import derived_seed
 from lavin_dit.pipeline.tiles import middle_of
 
 
-def compile_pairs(
+def compile_pairs(  # noqa: PLR0913 - a context, and all ways to compile it
     networks: Networks,
     pairs: Sequence[ContextPair],
     *,
     canvas: Canvas,
     fit: Fit,
     seed: int,
+    keep_detail: bool,
     onto: CompiledTask | None = None,
 ) -> CompiledTask:
     """Encode pairs, and with causal context attention compute their keys and values.
@@ -30,6 +33,8 @@ def compile_pairs(
         fit: How pictures get there. Of pairs for ``tile``, the middle is shown at its own size: the
             task at the scale at which tiles of queries meet it.
         seed: What posterior noise is drawn from, where it is sampled.
+        keep_detail: Whether to measure what inputs and targets share of the detail that the
+            autoencoder loses, which decodes the pairs.
         onto: A task to append to; it stays as it is, and none of it is computed again.
 
     Raises:
@@ -56,11 +61,13 @@ def compile_pairs(
     cache = networks.extend_context(
         None if onto is None else onto.cache, latent, clip_frames=clip_frames
     )
+    detail = _detail_of(networks, shown, latents, placements) if keep_detail else None
     pair_names = tuple(pair.name for pair in pairs)
     if onto is not None:
         latent = torch.cat([onto.latent.to(latent), latent], dim=2)
         clip_frames = onto.clip_frames + clip_frames
         pair_names = onto.pair_names + pair_names
+        detail = None if detail is None or onto.detail is None else onto.detail + detail
     return CompiledTask(
         latent=latent,
         clip_frames=clip_frames,
@@ -70,6 +77,7 @@ def compile_pairs(
         pair_names=pair_names,
         target_num_frames=target_num_frames,
         model=networks.fingerprint(),
+        detail=detail,
     )
 
 
@@ -102,6 +110,27 @@ def check_task(
             f"{task.fit!r}, but {wanted.height}x{wanted.width} with fit {fit or task.fit!r} is "
             f"asked for: compile it again or leave the settings out"
         )
+
+
+def _detail_of(
+    networks: Networks,
+    pairs: Sequence[ContextPair],
+    latents: Sequence[Tensor],
+    placements: Sequence[Placement],
+) -> SharedDetail:
+    """What inputs and targets share of what the autoencoder loses, over all pairs."""
+    total = NO_DETAIL
+    for number, pair in enumerate(pairs):
+        if pair.input.num_frames != pair.target.num_frames:
+            continue
+        own = slice(2 * number, 2 * number + 2)
+        num_frames = pair.input.num_frames
+        total += pair_detail(
+            (pair.input.frames, pair.target.frames),
+            [networks.rebuild(latent, num_frames=num_frames) for latent in latents[own]],
+            placements[own],
+        )
+    return total
 
 
 def _describe_targets(num_frames: int | None) -> str:

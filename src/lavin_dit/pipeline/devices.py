@@ -1,8 +1,8 @@
 """Where networks live while they work."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -43,6 +43,19 @@ def default_dtype(device: torch.device) -> torch.dtype:
     On CPUs without bfloat16 arithmetic, 16 bits are several times slower than 32.
     """
     return torch.bfloat16 if device.type == "cuda" else torch.float32
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device multiplies matrices of bfloat16 without emulating it.
+
+    Args:
+        device: The device; a CPU is asked for its instructions, others are taken to do so.
+    """
+    if device.type != "cpu":
+        return True
+    known: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
+    capabilities = known()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 @contextmanager

@@ -183,6 +183,13 @@ def from_network(clip: Float[Tensor, "3 t h w"]) -> Float[Tensor, "t 3 h w"]:
     return rearrange(clip, "c t h w -> t c h w").float() / 2 + 0.5
 
 
+def to_unit_range(
+    frames: UInt8[np.ndarray, "t h w 3"], *, device: torch.device
+) -> Float[Tensor, "t 3 h w"]:
+    """Turn 8-bit frames into float32 frames in [0, 1]."""
+    return rearrange(_to_tensor(frames).to(device), "t h w c -> t c h w").float() / 255
+
+
 def to_bytes(frames: Float[Tensor, "t 3 h w"]) -> UInt8[np.ndarray, "t h w 3"]:
     """Round frames to 8 bits; values outside [0, 1] are clamped."""
     pixels = rearrange(frames.clamp(0.0, 1.0) * 255, "t c h w -> t h w c").round().to(torch.uint8)

@@ -22,6 +22,7 @@ from lavin_dit.pipeline.fitting import (
     Canvas,
     Placement,
     fit_frames,
+    from_network,
     pad_to_whole_groups,
     to_network,
 )
@@ -140,6 +141,17 @@ class Networks:
             if self.tile_px is None:
                 return self.st_vae.decode(raw)
             return decode_tiled(self.st_vae, raw, tile_px=self.tile_px, overlap=TILE_OVERLAP)
+
+    def rebuild(
+        self, latent: Float[Tensor, "1 c s y x"], *, num_frames: int
+    ) -> Float[Tensor, "t 3 h w"]:
+        """Decode one clip's normalised latent to float32 frames around [0, 1].
+
+        Args:
+            latent: The clip.
+            num_frames: Its frames; those that fill the last group are cut off.
+        """
+        return from_network(self.decode(latent)[0])[:num_frames]
 
     def encode_clips(
         self, clips: Sequence[Clip], placements: Sequence[Placement], *, seeds: Sequence[int]

@@ -20,7 +20,7 @@ from lavin_dit.pipeline.fresh import fresh_networks
 from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.predicting import PredictingSettings, predict_clips
 from lavin_dit.pipeline.prediction import Prediction
-from lavin_dit.pipeline.sampling import SamplingSettings, samples_for
+from lavin_dit.pipeline.sampling import SamplingSettings, guidance_for, samples_for
 from lavin_dit.pipeline.task_contexts import Context, ContextSettings, TaskContexts, name_of
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.vision.task import AnyTask
@@ -297,6 +297,7 @@ class LavinDiTPipeline:
         solver: str | None = None,
         grid: str | None = None,
         num_samples: int | None = None,
+        keep_detail: bool | None = None,
         seed: int = 0,
         batch_size: int | None = None,
         output_type: Literal["pixels", "latent"] = "pixels",
@@ -323,11 +324,15 @@ class LavinDiTPipeline:
             tile_overlap: Pixels that neighbouring tiles share at least, rounded up to a multiple of
                 8; a quarter of a tile's shorter side if None.
             num_steps: Steps of the sampling grid.
-            guidance_scale: Strength of classifier-free guidance; 1 is none and costs half.
+            guidance_scale: Strength of classifier-free guidance; 1 is none and costs half. If None,
+                the pipeline's own, which may be another for the tasks in `RESTORATION_TASKS`.
             solver: ``euler``, ``heun`` or ``adams_bashforth``.
             grid: ``linear_quadratic``, the release's, or ``uniform``, the paper's.
             num_samples: Answers, each from noise of its own, that are averaged. If None, the
                 pipeline's own number for the tasks in `AVERAGED_TASKS`, and otherwise 1.
+            keep_detail: Whether predictions are given the fine detail that the autoencoder loses of
+                a query, as far as inputs and targets of the context share it; the pipeline's own
+                choice if None.
             seed: Source of all randomness. A query's prediction depends on the query, the context
                 and the seed, not on its neighbours.
             batch_size: Queries, or tiles of one query, computed together. If None, one query, and
@@ -343,9 +348,7 @@ class LavinDiTPipeline:
         settings = PredictingSettings(
             sampling=SamplingSettings(
                 num_steps=defaults.num_steps if num_steps is None else num_steps,
-                guidance_scale=(
-                    defaults.guidance_scale if guidance_scale is None else guidance_scale
-                ),
+                guidance_scale=guidance_for(name_of(task), given=guidance_scale, defaults=defaults),
                 solver=defaults.solver if solver is None else solver,
                 grid=defaults.grid if grid is None else grid,
                 num_samples=samples_for(
@@ -353,13 +356,19 @@ class LavinDiTPipeline:
                 ),
             ),
             seed=seed,
+            keep_detail=keep_detail is not False,
             batch_size=batch_size,
             output_type=output_type,
             progress=progress,
             tile_overlap=tile_overlap,
         )
         wanted = ContextSettings(
-            num_context_pairs=num_context_pairs, height=height, width=width, fit=fit, seed=seed
+            num_context_pairs=num_context_pairs,
+            height=height,
+            width=width,
+            fit=fit,
+            seed=seed,
+            keep_detail=keep_detail,
         )
         canvas = wanted.canvas(defaults)
         reader = None if task is None else self._contexts.reader(task, context, canvas=canvas)
@@ -380,6 +389,7 @@ class LavinDiTPipeline:
         width: int | None = None,
         fit: Fit | None = None,
         seed: int = 0,
+        keep_detail: bool | None = None,
     ) -> CompiledTask:
         """Do once what all queries of a task share.
 
@@ -391,6 +401,8 @@ class LavinDiTPipeline:
             width: As in `stream`.
             fit: As in `stream`.
             seed: As in `stream`.
+            keep_detail: Whether to measure what detail targets keep, without which `stream` can't
+                give it; the pipeline's own choice if None.
 
         Raises:
             ValueError: If pairs can't be read, a compiled task belongs to another model, or a
@@ -398,7 +410,12 @@ class LavinDiTPipeline:
             FileNotFoundError: If a path leads nowhere, or there are no examples of the task.
         """
         settings = ContextSettings(
-            num_context_pairs=num_context_pairs, height=height, width=width, fit=fit, seed=seed
+            num_context_pairs=num_context_pairs,
+            height=height,
+            width=width,
+            fit=fit,
+            seed=seed,
+            keep_detail=keep_detail,
         )
         return self._contexts.compiled(
             self.networks, context, task=task, settings=settings, defaults=self.defaults
@@ -432,5 +449,11 @@ class LavinDiTPipeline:
         read = pairs_from_sources([pair])[0]
         named = ContextPair(name=name, input=read.input, target=read.target)
         return compile_pairs(
-            self.networks, [named], canvas=task.canvas, fit=task.fit, seed=seed, onto=task
+            self.networks,
+            [named],
+            canvas=task.canvas,
+            fit=task.fit,
+            seed=seed,
+            keep_detail=task.detail is not None,
+            onto=task,
         )

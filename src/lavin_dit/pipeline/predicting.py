@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from lavin_dit.pipeline.batching import batches, progress_bar
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
+from lavin_dit.pipeline.detail import lost_detail, lost_working_detail
 from lavin_dit.pipeline.fitting import (
     Canvas,
+    Placement,
     cut_margins,
     fit_frames,
-    from_network,
     place,
     unfit_frames,
 )
@@ -46,6 +48,9 @@ class PredictingSettings:
     tile_overlap: int | None = None
     """Pixels that neighbouring tiles share at least; a quarter of a tile's shorter side if None.
     Only for contexts with the fit ``tile``."""
+    keep_detail: bool = True
+    """Whether predictions are given the detail that queries lose, where the context says how much
+    of it targets share."""
     output_type: str
     """``pixels``, or ``latent`` to skip decoding."""
     progress: bool
@@ -87,6 +92,18 @@ class PredictingSettings:
         if self.batch_size is not None:
             return self.batch_size
         return max(1, _PX_OF_TILES_TOGETHER // (canvas.height * canvas.width))
+
+    def detail_share(self, task: CompiledTask, clip: Clip) -> float:
+        """Share of a query's lost detail that its prediction is given.
+
+        Args:
+            task: The context.
+            clip: The query.
+        """
+        same_length = task.target_num_frames in (None, clip.num_frames)
+        if not self.keep_detail or task.detail is None or not same_length:
+            return 0.0
+        return task.detail.share
 
     @property
     def num_steps(self) -> int:
@@ -153,21 +170,22 @@ def _predict_batch(
     placements = [place(clip.size, canvas=task.canvas, fit=fit) for clip in clips]
     num_frames = task.target_num_frames or clips[0].num_frames
     query_seed = derived_seed(settings.seed, "query posterior")
+    queries = networks.encode_clips(clips, placements, seeds=[query_seed] * len(clips))
     latents = networks.sample(
         task,
-        query_latent=torch.cat(
-            networks.encode_clips(clips, placements, seeds=[query_seed] * len(clips))
-        ),
+        query_latent=torch.cat(queries),
         num_frames=num_frames,
         settings=settings.sampling,
         seed=settings.seed,
         on_step=on_step,
     )
-    for clip, placement, latent in zip(clips, placements, latents, strict=True):
+    for clip, placement, query, latent in zip(clips, placements, queries, latents, strict=True):
         pixels = inside = None
         if settings.output_type == "pixels":
-            frames = from_network(networks.decode(latent[None])[0])[:num_frames]
-            pixels, inside = unfit_frames(frames, placement), cut_margins(frames, placement)
+            painted = networks.rebuild(latent[None], num_frames=num_frames)
+            share = settings.detail_share(task, clip)
+            rebuilt = networks.rebuild(query, num_frames=num_frames) if share else None
+            pixels, inside = _finished(painted, placement, clip, rebuilt=rebuilt, share=share)
         yield Prediction(
             name=clip.name,
             pixels=pixels,
@@ -206,25 +224,34 @@ def _predict_in_tiles(
         pixels = frames[:, tile.pixel_rows, tile.pixel_columns]
         return networks.encode_frames(pixels, noise=own)
 
+    share = settings.detail_share(task, clip)
     latents, painted = grid.blender(cell=1), grid.blender(cell=CELL_PX)
+    rebuilt = grid.blender(cell=CELL_PX)
     size = settings.num_tiles_together(task.canvas)
     for tiles, on_step in _tile_batches(clip, grid.tiles, size=size, settings=settings):
+        queries = [encoded(tile) for tile in tiles]
         sampled = networks.sample_from(
             torch.cat([noise[..., tile.rows, tile.columns] for tile in tiles], dim=1),
             task,
-            query_latent=torch.cat([encoded(tile) for tile in tiles]),
+            query_latent=torch.cat(queries),
             settings=settings.sampling,
             on_step=on_step,
         )
-        for latent in sampled:
+        for query, latent in zip(queries, sampled, strict=True):
             latents.add(latent)
             if settings.output_type == "pixels":
-                painted.add(from_network(networks.decode(latent[None])[0])[:num_frames])
+                painted.add(networks.rebuild(latent[None], num_frames=num_frames))
+                if share:
+                    rebuilt.add(networks.rebuild(query, num_frames=num_frames))
     pixels = inside = None
     if settings.output_type == "pixels":
-        picture = painted.result()
-        pixels = unfit_frames(picture, grid.placement)
-        inside = cut_margins(picture, grid.placement)
+        pixels, inside = _finished(
+            painted.result(),
+            grid.placement,
+            clip,
+            rebuilt=rebuilt.result() if share else None,
+            share=share,
+        )
     return Prediction(
         name=clip.name,
         pixels=pixels,
@@ -234,6 +261,33 @@ def _predict_in_tiles(
         seed=settings.seed,
         pair_names=task.pair_names,
     )
+
+
+def _finished(
+    painted: Float[Tensor, "t 3 y x"],
+    placement: Placement,
+    clip: Clip,
+    *,
+    rebuilt: Float[Tensor, "t 3 y x"] | None,
+    share: float,
+) -> tuple[Float[Tensor, "t 3 h w"], Float[Tensor, "t 3 y2 x2"]]:
+    """Take a painting off its canvas, and give it the query's detail.
+
+    Args:
+        painted: The painting, on the canvas.
+        placement: Where the query lay.
+        clip: The query.
+        rebuilt: What the autoencoder leaves of it, on the canvas; None where nothing is given.
+        share: How much of the lost detail is given.
+
+    Returns:
+        The painting at the query's own size, and at the working size without margins.
+    """
+    pixels, inside = unfit_frames(painted, placement), cut_margins(painted, placement)
+    if rebuilt is not None:
+        pixels = (pixels + share * lost_detail(clip.frames, rebuilt, placement)).clamp(0.0, 1.0)
+        inside = inside + share * lost_working_detail(clip.frames, rebuilt, placement)
+    return pixels, inside
 
 
 def _tile_batches(

@@ -34,6 +34,26 @@ AVERAGED_TASKS = frozenset(
 """Tasks in which the mean of several answers is a better one: those that ask for a quantity at each
 pixel, edges and instances. Two classes' colours or two boxes have no mean (decision 0019)."""
 
+RESTORATION_TASKS = frozenset(
+    {"colorization", "deraining", "glass_deblurring", "inpainting", "motion_deblurring"}
+)
+"""Tasks that give a photo back what it lost. They want less guidance than tasks that annotate
+(docs/experiments.md, entry 21)."""
+
+
+def guidance_for(task: str | None, *, given: float | None, defaults: PipelineDefaults) -> float:
+    """How strongly the context pulls.
+
+    Args:
+        task: Name of the task, if it is known.
+        given: What the user says.
+        defaults: What the pipeline says.
+    """
+    if given is not None:
+        return given
+    own = defaults.restoration_guidance_scale if task in RESTORATION_TASKS else None
+    return defaults.guidance_scale if own is None else own
+
 
 def samples_for(task: str | None, *, given: int | None, default: int) -> int:
     """How many answers to average.

@@ -26,7 +26,7 @@ LOCAL_TASKS = frozenset(
 )
 """Tasks that are done in tiles, since they scored better so than fitted (decision 0018)."""
 
-_Key: TypeAlias = tuple[str, str, Canvas, Fit, int, int]
+_Key: TypeAlias = tuple[str, str, Canvas, Fit, int, int, bool]
 
 
 def name_of(task: str | AnyTask | None) -> str | None:
@@ -52,6 +52,8 @@ class ContextSettings:
     """How pictures get to the working size; see `fit_for`."""
     seed: int
     """What pairs are drawn from, and posterior noise where it is sampled."""
+    keep_detail: bool | None
+    """Whether predictions are to be given the detail that the autoencoder loses of queries."""
 
     def __post_init__(self) -> None:
         """Check the seed."""
@@ -69,6 +71,10 @@ class ContextSettings:
         if self.fit is not None:
             return self.fit
         return "tile" if name_of(task) in LOCAL_TASKS else "pad"
+
+    def keeps_detail(self, defaults: PipelineDefaults) -> bool:
+        """Whether detail is kept, as the pipeline does if it was left open."""
+        return defaults.keep_detail if self.keep_detail is None else self.keep_detail
 
     def count(self, defaults: PipelineDefaults) -> int:
         """The number of pairs, the pipeline's if it was left open."""
@@ -140,6 +146,11 @@ class TaskContexts:
         if isinstance(context, CompiledTask):
             height, width = settings.height, settings.width
             check_task(networks, context, height=height, width=width, fit=settings.fit)
+            if settings.keep_detail and context.detail is None:
+                raise ValueError(
+                    "the compiled task does not say what detail targets keep: compile it again "
+                    "with keep_detail"
+                )
             return context
         pairs = read_context(context, count=settings.count(defaults), seed=settings.seed)
         return compile_pairs(
@@ -148,6 +159,7 @@ class TaskContexts:
             canvas=settings.canvas(defaults),
             fit=settings.fit_for(task),
             seed=settings.seed,
+            keep_detail=settings.keeps_detail(defaults),
         )
 
     def _of_task(
@@ -164,9 +176,12 @@ class TaskContexts:
             raise ValueError(f"num_context_pairs must be at least 1, got {count}")
         name = task if isinstance(task, str) else task.name
         canvas, fit, seed = settings.canvas(defaults), settings.fit_for(task), settings.seed
-        key: _Key = (networks.fingerprint(), name, canvas, fit, count, seed)
+        keep_detail = settings.keeps_detail(defaults)
+        key: _Key = (networks.fingerprint(), name, canvas, fit, count, seed, keep_detail)
         if key not in self._compiled:
             examples = load_examples(name, examples_for(canvas)).context[:count]
             pairs = [example.as_pair() for example in examples]
-            self._compiled[key] = compile_pairs(networks, pairs, canvas=canvas, fit=fit, seed=seed)
+            self._compiled[key] = compile_pairs(
+                networks, pairs, canvas=canvas, fit=fit, seed=seed, keep_detail=keep_detail
+            )
         return self._compiled[key]

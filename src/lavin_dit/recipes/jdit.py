@@ -32,6 +32,10 @@ class SamplingDefaults:
     """Answers that are averaged where the task is one of ``AVERAGED_TASKS``."""
     grid: str = "linear_quadratic"
     """linear_quadratic, the release's, or uniform, the paper's."""
+    keep_detail: bool = True
+    """Give predictions the detail that the ST-VAE loses of queries, as far as pairs share it."""
+    restoration_guidance_scale: float | None = None
+    """Strength of guidance for tasks that restore photos; that of the others if None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,8 @@ class JDiTRecipe:
             grid=self.sampling.grid,
             posterior="mode",
             num_samples=self.sampling.num_samples,
+            keep_detail=self.sampling.keep_detail,
+            restoration_guidance_scale=self.sampling.restoration_guidance_scale,
         )
 
 
@@ -208,7 +214,12 @@ def nano_recipe(*, side: int) -> JDiTRecipe:
         strategy="ddp",
         compile=False,
         sampling=SamplingDefaults(
-            num_context_pairs=4, num_steps=4, guidance_scale=2.0, solver="euler", num_samples=8
+            num_context_pairs=4,
+            num_steps=4,
+            guidance_scale=2.0,
+            solver="euler",
+            num_samples=8,
+            restoration_guidance_scale=1.5,
         ),
     )
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from lavin_dit.pipeline.devices import multiplies_bfloat16
 from lavin_dit.recipes.finetune import FinetuneRecipe
 from lavin_dit.recipes.finetune_run import finetune_training
 from lavin_dit.recipes.jdit import JDiTRecipe
@@ -85,6 +86,8 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> str:
         torch.set_num_threads(options.threads)
     with joined_processes(options.device) as processes:
         _be_fast(processes.device)
+        if processes.is_first:
+            _warn_of_emulation(recipe, processes.device)
         if recipe.batch_size % processes.world_size:
             raise ValueError(
                 f"batch_size {recipe.batch_size} must be divisible by the {processes.world_size} "
@@ -113,6 +116,15 @@ def _be_fast(device: torch.device) -> None:
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
+
+
+def _warn_of_emulation(recipe: Recipe, device: torch.device) -> None:
+    """Say so where bfloat16 is asked for and costs time instead of saving it."""
+    if recipe.loop.precision == "bfloat16" and not multiplies_bfloat16(device):
+        _log.warning(
+            "this CPU emulates bfloat16: with --loop.precision float32 a step takes a fraction of "
+            "the time"
+        )
 
 
 def _check_folder(options: RunOptions, sessions: list[dict[str, Any]], recipe: Recipe) -> None:

@@ -16,19 +16,6 @@ from torch.optim import Muon
 _MATCH_ADAMW = 0.2
 
 
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device multiplies matrices of bfloat16 without emulating it.
-
-    Args:
-        device: The device; a CPU is asked for its instructions, others are taken to do so.
-    """
-    if device.type != "cpu":
-        return True
-    known: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
-    capabilities = known()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
-
-
 class Float32Muon(Muon):
     """torch's Muon, but that matrices are made orthogonal in float32.
 

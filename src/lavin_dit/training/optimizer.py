@@ -7,8 +7,9 @@ from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW, Muon, Optimizer
 
+from lavin_dit.pipeline.devices import multiplies_bfloat16
 from lavin_dit.training.config import OptimizerConfig
-from lavin_dit.training.muon import Float32Muon, multiplies_bfloat16
+from lavin_dit.training.muon import Float32Muon
 
 
 def make_optimizers(

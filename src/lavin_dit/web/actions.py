@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from lavin_dit.pipeline.fitting import Fit
-from lavin_dit.pipeline.sampling import samples_for
+from lavin_dit.pipeline.sampling import guidance_for, samples_for
 from lavin_dit.web.answers import Answers, Question
 
 PICTURE, CLIP = "picture", "clip"
@@ -80,14 +80,15 @@ def choosing(answers: Answers) -> Callable[[str, str | None, str | None, str | N
     """What a choice of task changes."""
 
     def choose(task: str, picture: str | None, clip: str | None, truth: str | None) -> list[Any]:
-        default = answers.pipeline.defaults.num_samples
+        defaults, name = answers.pipeline.defaults, task or None
         # A picture of one's own stays, so that several tasks are tried on it.
         stays = (picture or clip) and truth is None
         query = [gr.skip()] * _NUM_QUERY_PARTS if stays else put_packaged(answers, task, 0)
         return [
             gr.update(value=example_pictures(answers, task), visible=bool(task)),
             gr.update(visible=bool(task)),
-            samples_for(task or None, given=None, default=default),
+            guidance_for(name, given=None, defaults=defaults),
+            samples_for(name, given=None, default=defaults.num_samples),
             *query,
         ]
 

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.themes import Default
 
-from lavin_dit.pipeline.sampling import samples_for
+from lavin_dit.pipeline.sampling import guidance_for, samples_for
 from lavin_dit.vision.task import AnyTask, discover_tasks
 from lavin_dit.web.actions import (
     CLIP,
@@ -114,7 +114,7 @@ def build_page(answers: Answers) -> gr.Blocks:
             [page.load, task.change],
             choosing(answers),
             [task, picture, clip, truth],
-            [examples, another, settings[_SAMPLES], *query],
+            [examples, another, settings[_GUIDANCE], settings[_SAMPLES], *query],
             api_visibility="private",
             show_progress="hidden",
         )
@@ -136,7 +136,7 @@ def build_page(answers: Answers) -> gr.Blocks:
     return page
 
 
-_SAMPLES = 3  # its place among the settings
+_GUIDANCE, _SAMPLES = 2, 3  # their places among the settings
 
 
 def _examples_column(answers: Answers) -> tuple[gr.Gallery, gr.Gallery, gr.Gallery]:
@@ -195,7 +195,7 @@ def _query_column(
             gr.Slider(
                 0.0,
                 _MOST_GUIDANCE,
-                value=defaults.guidance_scale,
+                value=guidance_for(_FIRST_TASK, given=None, defaults=defaults),
                 step=0.25,
                 label="Guidance",
                 info="How strongly the examples pull; 1 is none and costs half.",

@@ -35,16 +35,22 @@ class PipelineDefaults:
     """Name of the sampling grid."""
     num_samples: int = 1
     """Answers that are averaged where the task is one of ``AVERAGED_TASKS`` (decision 0019)."""
+    keep_detail: bool = False
+    """Whether predictions are given the detail that the autoencoder loses of queries, as far as the
+    context's pairs share it (decision 0021)."""
+
+    restoration_guidance_scale: float | None = None
+    """Strength of guidance for ``RESTORATION_TASKS``; that of the others if None."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
         for name in ("height", "width", "num_context_pairs", "num_steps", "num_samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.guidance_scale < float("inf"):
-            raise ValueError(
-                f"guidance_scale must be a finite number of at least 0, got {self.guidance_scale}"
-            )
+        for name in ("guidance_scale", "restoration_guidance_scale"):
+            scale = getattr(self, name)
+            if scale is not None and not 0 <= scale < float("inf"):
+                raise ValueError(f"{name} must be a finite number of at least 0, got {scale}")
         if self.posterior not in ("mode", "sample"):
             raise ValueError(f"posterior must be 'mode' or 'sample', got {self.posterior!r}")
         if self.solver not in SOLVERS:

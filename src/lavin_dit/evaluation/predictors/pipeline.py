@@ -12,15 +12,16 @@ from torch import Tensor
 
 from lavin_dit.evaluation.question import Clip, Question
 from lavin_dit.pipeline.compiled_task import CompiledTask
+from lavin_dit.pipeline.detail import NO_DETAIL, lost_detail, pair_detail
 from lavin_dit.pipeline.fitting import (
     Canvas,
-    from_network,
     pad_to_whole_groups,
+    place,
     to_bytes,
     to_network,
 )
 from lavin_dit.pipeline.pipeline import LavinDiTPipeline
-from lavin_dit.pipeline.sampling import SamplingSettings, samples_for
+from lavin_dit.pipeline.sampling import RESTORATION_TASKS, SamplingSettings, samples_for
 from lavin_dit.st_vae.autoencoder import STVAE
 
 _MAX_LATENTS = 4096  # of 64 x 64 pixels they take 16 MB, of 512 x 512 a GB
@@ -43,6 +44,8 @@ class PipelinePredictor:
         settings: SamplingSettings,
         seed: int = 0,
         num_samples: int | None = None,
+        keep_detail: bool | None = None,
+        restoration_guidance_scale: float | None = None,
     ) -> None:
         """Take over a pipeline.
 
@@ -53,6 +56,10 @@ class PipelinePredictor:
             seed: What the start noise is drawn from.
             num_samples: Answers to average; the pipeline's own number, for tasks that are averaged,
                 if None.
+            keep_detail: Whether answers are given the detail that queries lose, as far as the
+                examples share it; the pipeline's own choice if None.
+            restoration_guidance_scale: Strength of guidance for tasks that restore photos; that of
+                ``settings`` if None.
 
         Raises:
             ValueError: If the pipeline samples its posterior.
@@ -66,12 +73,18 @@ class PipelinePredictor:
         self.settings = settings
         self.seed = seed
         self.num_samples = num_samples
+        self.keep_detail = pipeline.defaults.keep_detail if keep_detail is None else keep_detail
+        self.restoration_guidance_scale = restoration_guidance_scale
         self._latents: OrderedDict[bytes, Tensor] = OrderedDict()
 
     def with_settings(self, settings: SamplingSettings) -> "PipelinePredictor":
-        """The same pipeline sampled in another way; what is encoded is shared."""
+        """The same pipeline with one way of sampling for all tasks; what is encoded is shared."""
         other = PipelinePredictor(
-            self.pipeline, settings=settings, seed=self.seed, num_samples=self.num_samples
+            self.pipeline,
+            settings=settings,
+            seed=self.seed,
+            num_samples=self.num_samples,
+            keep_detail=self.keep_detail,
         )
         other._latents = self._latents
         return other
@@ -84,20 +97,49 @@ class PipelinePredictor:
         task = self._context(questions)
         networks = self.pipeline.networks
         num_frames = questions[0].num_target_frames
-        num_samples = samples_for(
-            questions[0].task,
-            given=self.num_samples,
-            default=self.pipeline.defaults.num_samples,
-        )
         latents = networks.sample(
             task,
             query_latent=query,
             num_frames=num_frames,
-            settings=replace(self.settings, num_samples=num_samples),
+            settings=self._settings_for(questions[0].task),
             seed=self.seed,
             on_step=_nothing,
         )
-        return self._decode(latents, num_frames=num_frames)
+        painted = self._decode(latents, num_frames=num_frames)
+        if self.keep_detail and len(questions[0].query) == num_frames:
+            painted = [
+                self._with_detail(frames, question)
+                for frames, question in zip(painted, questions, strict=True)
+            ]
+        return [to_bytes(frames) for frames in painted]
+
+    def _settings_for(self, task: str | None) -> SamplingSettings:
+        """How a task is sampled."""
+        guidance_scale = self.settings.guidance_scale
+        if task in RESTORATION_TASKS and self.restoration_guidance_scale is not None:
+            guidance_scale = self.restoration_guidance_scale
+        num_samples = samples_for(
+            task, given=self.num_samples, default=self.pipeline.defaults.num_samples
+        )
+        return replace(self.settings, guidance_scale=guidance_scale, num_samples=num_samples)
+
+    def _with_detail(
+        self, painted: Float[Tensor, "t 3 h w"], question: Question
+    ) -> Float[Tensor, "t 3 h w"]:
+        """Give an answer the detail that its query loses, as far as the examples share it."""
+        height, width = question.query.shape[1:3]
+        placement = place((height, width), canvas=Canvas(height=height, width=width), fit="pad")
+        total = NO_DETAIL
+        for pair in zip(question.inputs, question.targets, strict=True):
+            total += pair_detail(pair, self._rebuilt(pair), (placement, placement))
+        if not total.share:
+            return painted
+        lost = lost_detail(question.query, self._rebuilt([question.query])[0], placement)
+        return painted.clamp(0.0, 1.0) + total.share * lost
+
+    def _rebuilt(self, clips: Sequence[Clip]) -> list[Float[Tensor, "t 3 h w"]]:
+        """What the autoencoder leaves of clips of one shape, around [0, 1]."""
+        return self._decode(self._encode(clips), num_frames=len(clips[0]))
 
     def reconstruct(self, clips: Sequence[Clip]) -> list[Clip]:
         """Encode and decode clips: as good as any target of this model can get.
@@ -108,16 +150,15 @@ class PipelinePredictor:
         Returns:
             What the autoencoder leaves of them.
         """
-        latents = self._encode(clips)
-        return self._decode(latents, num_frames=len(clips[0]))
+        return [to_bytes(frames) for frames in self._rebuilt(clips)]
 
     def _context(self, questions: Sequence[Question]) -> CompiledTask:
         """The examples of all questions, each in its row of the batch."""
         num_pairs = len(questions[0].inputs)
         parts: list[Tensor] = []
-        for place in range(num_pairs):
-            parts.append(self._encode([question.inputs[place] for question in questions]))
-            parts.append(self._encode([question.targets[place] for question in questions]))
+        for pair in range(num_pairs):
+            parts.append(self._encode([question.inputs[pair] for question in questions]))
+            parts.append(self._encode([question.targets[pair] for question in questions]))
         latent = torch.cat(parts, dim=2)
         clip_frames = tuple(part.shape[2] for part in parts)
         networks = self.pipeline.networks
@@ -128,7 +169,7 @@ class PipelinePredictor:
             cache=networks.extend_context(None, latent, clip_frames=clip_frames),
             canvas=Canvas(height=height, width=width),
             fit="pad",
-            pair_names=tuple(str(place) for place in range(num_pairs)),
+            pair_names=tuple(str(pair) for pair in range(num_pairs)),
             target_num_frames=questions[0].num_target_frames,
             model="",  # never saved
         )
@@ -165,12 +206,12 @@ class PipelinePredictor:
         )
         return networks.encode(pixels)
 
-    def _decode(self, latents: Float[Tensor, "b c s y x"], *, num_frames: int) -> list[Clip]:
-        """Pictures of latents."""
-        decoded = [
-            from_network(self.pipeline.networks.decode(latent[None])[0]) for latent in latents
-        ]
-        return [to_bytes(frames[:num_frames].clamp(0.0, 1.0)) for frames in decoded]
+    def _decode(
+        self, latents: Float[Tensor, "b c s y x"], *, num_frames: int
+    ) -> list[Float[Tensor, "t 3 h w"]]:
+        """Pictures of latents, around [0, 1]."""
+        networks = self.pipeline.networks
+        return [networks.rebuild(latent[None], num_frames=num_frames) for latent in latents]
 
 
 def _nothing() -> None:

@@ -1,0 +1,225 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lavin_dit import LavinDiTPipeline
+from lavin_dit.evaluation.predictors.pipeline import PipelinePredictor
+from lavin_dit.evaluation.question import Question
+from lavin_dit.pipeline.compiled_task import CompiledTask
+from lavin_dit.pipeline.detail import (
+    LEAST_SHARE,
+    MOST_SHARE,
+    NO_DETAIL,
+    SharedDetail,
+    lost_detail,
+    lost_working_detail,
+    pair_detail,
+    shared_detail,
+)
+from lavin_dit.pipeline.fitting import Canvas, fit_frames, place
+from lavin_dit.pipeline.sampling import SamplingSettings
+from pictures import picture
+from random_networks import random_pipeline
+
+QUIET: dict[str, Any] = {"progress": False}
+CANVAS = Canvas(height=32, width=48)
+TWO_STEPS = SamplingSettings(num_steps=2, guidance_scale=1.5, solver="euler")
+
+
+def noise(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def photos(count: int, height: int = 32, width: int = 48) -> list[np.ndarray]:
+    return [picture(height, width, seed=seed) for seed in range(count)]
+
+
+def brightened(photo: np.ndarray) -> np.ndarray:
+    """A target that has all detail of its input."""
+    return (photo // 2 + 100).astype(np.uint8)
+
+
+def restoring_context(height: int = 32, width: int = 48) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(photo, photo) for photo in photos(3, height, width)]
+
+
+def keeping_pipeline() -> LavinDiTPipeline:
+    pipeline = random_pipeline("causal")
+    pipeline.defaults = replace(pipeline.defaults, keep_detail=True, num_steps=2)
+    return pipeline
+
+
+def test_the_share_is_the_factor_that_fits_best() -> None:
+    lost = noise(1, 3, 40, 40, seed=0)
+    target = 0.6 * lost + noise(1, 3, 40, 40, seed=1)
+    fitted = torch.linalg.lstsq(lost.reshape(-1, 1), target.reshape(-1, 1)).solution.item()
+    assert shared_detail(lost, target).share == pytest.approx(fitted, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("product", "square", "share"),
+    [
+        (0.5, 1.0, 0.5),
+        (1.2, 1.0, 1.2),
+        (9.0, 1.0, MOST_SHARE),
+        (LEAST_SHARE, 1.0, LEAST_SHARE),
+        (LEAST_SHARE - 0.01, 1.0, 0.0),
+        (-3.0, 1.0, 0.0),
+        (0.0, 0.0, 0.0),
+    ],
+)
+def test_shares_are_bounded_and_small_ones_are_none(
+    product: float, square: float, share: float
+) -> None:
+    assert SharedDetail(product=product, square=square).share == share
+
+
+def test_pairs_count_by_the_detail_that_they_lose() -> None:
+    first, second = SharedDetail(product=1.0, square=1.0), SharedDetail(product=1.0, square=3.0)
+    assert (first + second).share == 0.5
+    assert first + NO_DETAIL == first
+
+
+@pytest.mark.parametrize("size", [(32, 48), (64, 64), (100, 37), (20, 20)])
+def test_what_is_lost_and_what_is_left_are_the_picture(size: tuple[int, int]) -> None:
+    frames = picture(*size, seed=4)[None]
+    placement = place(size, canvas=CANVAS, fit="pad")
+    left = torch.full((1, 3, CANVAS.height, CANVAS.width), 0.25)
+    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2) / 255
+    torch.testing.assert_close(lost_detail(frames, left, placement) + 0.25, pixels)
+    inside = lost_working_detail(frames, left, placement)
+    assert inside.shape[2:] == (placement.height, placement.width)
+    rows = slice(placement.top, placement.top + placement.height)
+    columns = slice(placement.left, placement.left + placement.width)
+    expected = torch.from_numpy(fit_frames(frames, placement))[:, rows, columns] / 255 - 0.25
+    torch.testing.assert_close(inside, expected.permute(0, 3, 1, 2))
+
+
+def test_a_target_of_another_size_is_compared_at_its_inputs() -> None:
+    frames = picture(64, 96, seed=4)[None]
+    small = fit_frames(frames, place((64, 96), canvas=CANVAS, fit="pad"))
+    placements = [place(clip.shape[1:3], canvas=CANVAS, fit="pad") for clip in (small, frames)]
+    left = torch.full((1, 3, CANVAS.height, CANVAS.width), 0.5)
+    assert pair_detail((small, frames), (left, left), placements).share == pytest.approx(1)
+
+
+@pytest.mark.parametrize("size", [(32, 48), (64, 96), (70, 31)])
+@pytest.mark.parametrize("fit", ["pad", "stretch", "tile"])
+def test_predictions_are_given_what_their_queries_lose(size: tuple[int, int], fit: Any) -> None:
+    pipeline, query = keeping_pipeline(), picture(*size, seed=9)
+    settings = {
+        "context": restoring_context(*size), "fit": fit, "height": 32, "width": 48, **QUIET
+    }  # fmt: skip
+    soft = pipeline(query, **settings, keep_detail=False)
+    sharp = pipeline(query, **settings)
+    assert soft.pixels is not None
+    assert sharp.pixels is not None
+    # Targets equal their inputs, so all that a reconstruction lacks is given back.
+    given = sharp.pixels - soft.pixels
+    original = torch.from_numpy(query).permute(2, 0, 1)[None] / 255
+    rebuilt = original - given
+    inner = (sharp.pixels > 0) & (sharp.pixels < 1)
+    assert inner.any()
+    # What the autoencoder leaves does not hang on the context, nor on what was painted.
+    other = pipeline(query, **settings, seed=5, keep_detail=False).pixels
+    other_sharp = pipeline(query, **settings, seed=5).pixels
+    both = inner & (other_sharp > 0) & (other_sharp < 1)
+    torch.testing.assert_close(
+        rebuilt[both], (original - (other_sharp - other))[both], atol=1e-5, rtol=0
+    )
+    assert given.abs().max() > 0.01
+    assert torch.equal(sharp.latent, soft.latent)
+    assert sharp.working_pixels is not None
+    assert soft.working_pixels is not None
+    assert not torch.equal(sharp.working_pixels, soft.working_pixels)
+
+
+def test_at_the_working_size_the_detail_is_the_query_without_its_reconstruction() -> None:
+    pipeline, query = keeping_pipeline(), picture(32, 48, seed=9)
+    settings = {"context": restoring_context(), "height": 32, "width": 48, **QUIET}
+    soft = pipeline(query, **settings, keep_detail=False).pixels
+    sharp = pipeline(query, **settings).pixels
+    networks = pipeline.networks
+    placement = place((32, 48), canvas=CANVAS, fit="pad")
+    latent = networks.encode_frames(query[None], noise=None)
+    lost = lost_detail(query[None], networks.rebuild(latent, num_frames=1), placement)
+    torch.testing.assert_close(sharp, (soft + lost).clamp(0, 1), atol=1e-5, rtol=0)
+
+
+def test_targets_without_their_inputs_detail_get_none() -> None:
+    pipeline, query = keeping_pipeline(), picture(32, 48, seed=9)
+    negatives = [(photo, 255 - photo) for photo in photos(3)]
+    found = pipeline(query, context=negatives, **QUIET)
+    without = pipeline(query, context=negatives, keep_detail=False, **QUIET)
+    assert found.pixels is not None
+    assert without.pixels is not None
+    assert torch.equal(found.pixels, without.pixels)
+
+
+def test_clips_whose_targets_are_longer_get_none() -> None:
+    pipeline = keeping_pipeline()
+    clips = [np.stack([photo] * 5) for photo in photos(3)]
+    pairs = [(clip[:1], clip) for clip in clips]
+    task = pipeline.compile_context(pairs)
+    assert task.detail == NO_DETAIL
+    assert pipeline(clips[0][:1], context=task, **QUIET).clip.num_frames == 5
+
+
+def test_a_compiled_task_knows_what_targets_keep(tmp_path: Path) -> None:
+    pipeline, query = keeping_pipeline(), picture(32, 48, seed=9)
+    pairs = [(photo, brightened(photo)) for photo in photos(3)]
+    task = pipeline.compile_context(pairs)
+    loaded = CompiledTask.load(task.save(tmp_path / "task.safetensors"))
+    assert loaded.detail == task.detail
+    direct = pipeline(query, context=pairs, **QUIET)
+    from_file = pipeline(query, context=loaded, **QUIET)
+    assert direct.pixels is not None
+    assert from_file.pixels is not None
+    assert torch.equal(direct.pixels, from_file.pixels)
+    begun = pipeline.compile_context(pairs[:2])
+    appended = pipeline.append_pair(begun, pairs[2], name="2")
+    assert appended.detail is not None
+    assert task.detail is not None
+    assert appended.detail.share == pytest.approx(task.detail.share)
+
+
+def test_a_task_compiled_without_detail_stays_so() -> None:
+    pipeline, query = keeping_pipeline(), picture(32, 48, seed=9)
+    task = pipeline.compile_context(restoring_context(), keep_detail=False)
+    assert task.detail is None
+    assert pipeline.append_pair(task, restoring_context()[0], name="more").detail is None
+    pipeline(query, context=task, **QUIET)
+    with pytest.raises(ValueError, match="compile it again with keep_detail"):
+        pipeline(query, context=task, keep_detail=True, **QUIET)
+
+
+def test_a_released_model_keeps_none_unless_asked() -> None:
+    pipeline = random_pipeline("joint")
+    assert not pipeline.defaults.keep_detail
+    assert pipeline.compile_context(restoring_context()).detail is None
+    assert pipeline.compile_context(restoring_context(), keep_detail=True).detail is not None
+
+
+def test_evaluation_gives_the_same_detail() -> None:
+    pipeline = keeping_pipeline()
+    pairs = restoring_context()
+    query = picture(32, 48, seed=9)
+    asked = Question(
+        inputs=tuple(given[None] for given, _ in pairs),
+        targets=tuple(wanted[None] for _, wanted in pairs),
+        query=query[None],
+    )
+    settings = {"num_steps": 2, "guidance_scale": 1.5, "solver": "euler", **QUIET}
+    for keep_detail in (True, False):
+        predictor = PipelinePredictor(pipeline, settings=TWO_STEPS, keep_detail=keep_detail)
+        answer = predictor.predict([asked])[0]
+        expected = pipeline(
+            query, context=pairs, height=32, width=48, keep_detail=keep_detail, **settings
+        ).clip.frames
+        assert np.abs(answer.astype(int) - expected).max() <= 1
+    assert PipelinePredictor(pipeline, settings=TWO_STEPS).keep_detail
+    assert PipelinePredictor(pipeline, settings=TWO_STEPS).with_settings(TWO_STEPS).keep_detail
