@@ -74,16 +74,24 @@ def open_run(
         model={
             "fingerprint": pipeline.networks.fingerprint(),
             "num_samples": defaults.num_samples if num_samples is None else num_samples,
+            "keep_detail": defaults.keep_detail,
+            "restoration_guidance_scale": defaults.restoration_guidance_scale,
         },
     )
     return run, predictor
 
 
 def sampled(
-    run: Run, predictor: PipelinePredictor, settings: SamplingSettings, *, folder: str
+    run: Run,
+    predictor: PipelinePredictor,
+    settings: SamplingSettings,
+    *,
+    folder: str,
+    restoration_guidance_scale: float | None = None,
 ) -> Run:
     """The same run with another way of sampling."""
     told = {
+        "restoration_guidance_scale": restoration_guidance_scale,
         "num_steps": settings.num_steps,
         "guidance_scale": settings.guidance_scale,
         "solver": settings.solver,
@@ -92,7 +100,9 @@ def sampled(
     return replace(
         run,
         output=run.output / folder,
-        predictor=predictor.with_settings(settings),
+        predictor=predictor.with_settings(
+            settings, restoration_guidance_scale=restoration_guidance_scale
+        ),
         model={**run.model, **told},
     )
 

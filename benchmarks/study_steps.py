@@ -24,7 +24,13 @@ def main() -> None:
         settings = SamplingSettings(
             num_steps=int(count), guidance_scale=scale, solver=solver, grid=grid
         )
-        return sampled(run, predictor, settings, folder=f"{solver}-{grid}-{count:g}")
+        return sampled(
+            run,
+            predictor,
+            settings,
+            folder=f"{solver}-{grid}-{count:g}",
+            restoration_guidance_scale=predictor.restoration_guidance_scale,
+        )
 
     groups = {
         _label(solver, grid, arguments.grids): by_value(

@@ -258,6 +258,33 @@ class TestSaving:
         assert back.defaults == core.defaults
         assert back.networks.fingerprint() == core.networks.fingerprint()
 
+    def test_every_setting_of_the_core_comes_back(self):
+        core = random_pipeline()
+        core.defaults = PipelineDefaults(
+            height=32,
+            width=48,
+            num_context_pairs=3,
+            num_steps=2,
+            guidance_scale=1.25,
+            solver="heun",
+            posterior="mode",
+            grid="uniform",
+            num_samples=5,
+            keep_detail=True,
+            restoration_guidance_scale=1.75,
+        )
+        assert LavinDiTDiffusionPipeline.from_core(core).defaults("heun") == core.defaults
+
+    def test_keeps_detail_as_the_core_does(self, core, query):
+        core.defaults = dataclasses.replace(core.defaults, keep_detail=True)
+        restored = [(query, query)]
+        expected = core(query, context=restored, seed=3, progress=False)
+        soft = core(query, context=restored, seed=3, progress=False, keep_detail=False)
+        pipe = quiet(LavinDiTDiffusionPipeline.from_core(core))
+        found = pipe(query, context=restored, generator=seeded(3), output_type="np").frames[0]
+        np.testing.assert_allclose(found, expected.array, atol=1e-4)
+        assert np.abs(expected.array - soft.array).max() > 0.01
+
     def test_shares_the_cores_weights(self, core, pipe):
         ours = [*pipe.jdit.parameters(), *pipe.st_vae.parameters()]
         cores = [*core.jdit.parameters(), *core.st_vae.parameters()]

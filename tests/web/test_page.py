@@ -147,13 +147,11 @@ def function(page: gr.Blocks, name: str):
 
 def test_a_choice_of_task_brings_its_examples_and_a_query(page, answers):
     choose = function(page, "choose")
-    pictures, another, guidance, samples, _, picture_path, clip, truth, number = choose(
+    pictures, another, _, picture_path, clip, truth, number = choose(
         "depth_estimation", None, None, None
     )
     assert len(pictures["value"]) == 2 * len(answers.examples("depth_estimation").context)
     assert another["visible"]
-    defaults = answers.pipeline.defaults
-    assert (guidance, samples) == (defaults.guidance_scale, defaults.num_samples)
     assert Path(picture_path).is_file()
     assert (clip, number) == (None, 1)
     assert Path(truth).is_file()
@@ -164,12 +162,12 @@ def test_a_choice_of_task_brings_its_examples_and_a_query(page, answers):
 
 def test_a_picture_of_ones_own_stays_when_another_task_is_chosen(page, photo):
     choose = function(page, "choose")
-    assert choose("edge_detection", str(photo), None, None)[4:] == [gr.skip()] * 5
+    assert choose("edge_detection", str(photo), None, None)[2:] == [gr.skip()] * 5
 
 
 def test_without_a_task_there_is_nothing_packaged(page):
-    pictures, another, _, samples, *query = function(page, "choose")("", "a.png", None, "t.png")
-    assert (pictures["visible"], another["visible"], samples) == (False, False, 1)
+    pictures, another, *query = function(page, "choose")("", "a.png", None, "t.png")
+    assert (pictures["visible"], another["visible"]) == (False, False)
     assert query[1:] == [None, None, None, 0]
 
 

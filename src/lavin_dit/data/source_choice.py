@@ -127,7 +127,7 @@ class SourceChoice:
         Returns:
             What differs if samples do: name, folder, split, and the settings that choose among
             samples. Shards go by their folder, and those of a source that has no folder, the
-            synthetic world, by what they were made from: all of its shards hold the same scenes.
+            synthetic world, by what they were made from: scenes of one split count as the same.
 
         Raises:
             ValueError: As `open`.

@@ -16,12 +16,13 @@ MODEL = "model"
 """Row and folder of the model that an evaluation is of."""
 
 TRUTH, AUTOENCODER = "painted truth", "autoencoder"
-"""Rows that bound what can be reached: the true painting, and what the autoencoder leaves of it."""
+"""Rows that bound what can be reached: the true painting, and what the autoencoder leaves of it,
+which predictions can pass only by the detail of their queries (decision 0021)."""
 
 
 @runtime_checkable
 class Reconstructs(Protocol):
-    """A predictor that can only paint what its autoencoder lets through."""
+    """A predictor that paints what its autoencoder lets through."""
 
     def reconstruct(self, clips: Sequence[Clip]) -> list[Clip]:
         """What is left of clips that are encoded and decoded."""

@@ -24,6 +24,7 @@ from lavin_dit.pipeline.fitting import Canvas, Fit
 
 FORMAT = "lavin-dit compiled task"
 FORMAT_VERSION = 2
+_READABLE = (1, FORMAT_VERSION)  # the first one knows no detail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,16 @@ class CompiledTask:
     def num_pairs(self) -> int:
         """Number of examples."""
         return len(self.pair_names)
+
+    def detail_share(self, num_frames: int) -> float:
+        """Share of a query's lost detail that its prediction is given.
+
+        Args:
+            num_frames: Frames of the query; where the target has others, nothing is given.
+        """
+        if self.detail is None or self.target_num_frames not in (None, num_frames):
+            return 0.0
+        return self.detail.share
 
     def to(self, *, device: torch.device, dtype: torch.dtype) -> "CompiledTask":
         """Return the task on a device and in a precision."""
@@ -120,7 +131,7 @@ class CompiledTask:
                 header = json.loads((file.metadata() or {}).get("task", "{}"))
                 if header.get("format") != FORMAT:
                     raise ValueError(f"{path}: not a compiled task")
-                if header["version"] != FORMAT_VERSION:
+                if header["version"] not in _READABLE:
                     raise ValueError(
                         f"{path}: compiled task of format {header['version']}, "
                         f"this version reads {FORMAT_VERSION}; compile it again"
@@ -139,7 +150,7 @@ def _from_header(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> Compi
     if header["cache_grid"] is not None:
         rows, cols = header["cache_grid"]
         cache = ContextCache.from_tensors(tensors, num_frames=latent.shape[2], rows=rows, cols=cols)
-    detail = header["detail"]
+    detail = header.get("detail")
     return CompiledTask(
         latent=latent,
         clip_frames=tuple(header["clip_frames"]),

@@ -3,15 +3,16 @@
 What an autoencoder leaves of a photo is soft, and so is a prediction, whatever the J-DiT knows. But
 the target of a photo that is to be coloured or repaired has much of the photo's own texture, and
 that is at hand: it is what is missing in the query's own reconstruction. How much of it targets
-keep is measured on the context's pairs, so nobody has to say which tasks restore photos: next to
-nothing is kept of a photo whose edges or depth are asked for.
+keep is measured on the context's pairs, whatever their task: next to nothing is kept of a photo
+whose edges or depth are asked for.
+
+Clips are gone through frame by frame, as floats of a large one would fill the memory.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -28,6 +29,7 @@ LEAST_SHARE = 0.2
 """A smaller share counts as none: it is by chance, as where annotations are asked for, or of no use
 (decision 0021)."""
 MOST_SHARE = 2.0
+"""A larger share counts as this one: noise would be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,8 @@ def shared_detail(
         lost_of_target: Likewise, at the same size.
     """
     return SharedDetail(
-        product=float((lost_of_input * lost_of_target).sum(dtype=torch.float64)),
-        square=float(lost_of_input.square().sum(dtype=torch.float64)),
+        product=float((lost_of_input * lost_of_target).sum()),
+        square=float(lost_of_input.square().sum()),
     )
 
 
@@ -106,8 +108,24 @@ def lost_working_detail(
     return cut_margins(on_canvas - rebuilt.clamp(0.0, 1.0), placement)
 
 
+def with_detail(
+    painted: Float[Tensor, "t 3 h w"], lost: Float[Tensor, "t 3 h w"], *, share: float
+) -> Float[Tensor, "t 3 h w"]:
+    """Give a painting a share of its query's lost detail.
+
+    Args:
+        painted: The painting, around [0, 1].
+        lost: From `lost_detail` or `lost_working_detail`, at the painting's size.
+        share: See `SharedDetail.share`.
+
+    Returns:
+        Values in [0, 1].
+    """
+    return painted.clamp(0.0, 1.0).add_(lost, alpha=share).clamp_(0.0, 1.0)
+
+
 def pair_detail(
-    halves: Sequence[UInt8[np.ndarray, "t h w 3"]],
+    halves: Sequence[UInt8[np.ndarray, "t _ _ 3"]],
     rebuilt: Sequence[Float[Tensor, "t 3 y x"]],
     placements: Sequence[Placement],
 ) -> SharedDetail:
@@ -119,9 +137,13 @@ def pair_detail(
         placements: Where each lies there.
     """
     height, width = halves[0].shape[1:3]
-    target = resize_frames(halves[1], (height, width))
     at_input = replace(placements[1], source_height=height, source_width=width)
-    return shared_detail(
-        lost_detail(halves[0], rebuilt[0], placements[0]),
-        lost_detail(target, rebuilt[1], at_input),
-    )
+    total = NO_DETAIL
+    for number in range(len(halves[0])):
+        one = slice(number, number + 1)
+        target = resize_frames(halves[1][one], (height, width))
+        total += shared_detail(
+            lost_detail(halves[0][one], rebuilt[0][one], placements[0]),
+            lost_detail(target, rebuilt[1][one], at_input),
+        )
+    return total

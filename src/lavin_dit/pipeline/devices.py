@@ -11,6 +11,8 @@ Offload = Literal["none", "model", "block"]
 """``none``: networks stay on the device. ``model``: each is there only while it works. ``block``:
 of the J-DiT, only the block at work is, which fits the 3.4B into little memory and is slow."""
 
+_MULTIPLYING_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+
 
 def resolve_device(device: torch.device | str | None) -> torch.device:
     """Check that a device is there; choose the best one if none is named.
@@ -49,13 +51,16 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """Tell whether a device multiplies matrices of bfloat16 without emulating it.
 
     Args:
-        device: The device; a CPU is asked for its instructions, others are taken to do so.
+        device: The device; a CPU is asked for its instructions, as far as this torch can, others
+            are taken to do so.
     """
     if device.type != "cpu":
         return True
-    known: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
-    capabilities = known()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+    if told := getattr(torch.cpu, "get_capabilities", None):
+        capabilities: dict[str, Any] = told()
+        return any(map(capabilities.get, _MULTIPLYING_BFLOAT16))
+    older: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return older()
 
 
 @contextmanager

@@ -345,10 +345,23 @@ class LavinDiTPipeline:
             FileNotFoundError: If a path leads nowhere.
         """
         defaults = self.defaults
+        wanted = ContextSettings(
+            num_context_pairs=num_context_pairs,
+            height=height,
+            width=width,
+            fit=fit,
+            seed=seed,
+            keep_detail=keep_detail if output_type == "pixels" else False,
+        )
         settings = PredictingSettings(
             sampling=SamplingSettings(
                 num_steps=defaults.num_steps if num_steps is None else num_steps,
-                guidance_scale=guidance_for(name_of(task), given=guidance_scale, defaults=defaults),
+                guidance_scale=guidance_for(
+                    name_of(task),
+                    given=guidance_scale,
+                    default=defaults.guidance_scale,
+                    restoring=defaults.restoration_guidance_scale,
+                ),
                 solver=defaults.solver if solver is None else solver,
                 grid=defaults.grid if grid is None else grid,
                 num_samples=samples_for(
@@ -356,19 +369,10 @@ class LavinDiTPipeline:
                 ),
             ),
             seed=seed,
-            keep_detail=keep_detail is not False,
             batch_size=batch_size,
             output_type=output_type,
             progress=progress,
             tile_overlap=tile_overlap,
-        )
-        wanted = ContextSettings(
-            num_context_pairs=num_context_pairs,
-            height=height,
-            width=width,
-            fit=fit,
-            seed=seed,
-            keep_detail=keep_detail,
         )
         canvas = wanted.canvas(defaults)
         reader = None if task is None else self._contexts.reader(task, context, canvas=canvas)

@@ -11,7 +11,7 @@ from torch import Tensor
 from lavin_dit.pipeline.batching import batches, progress_bar
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
-from lavin_dit.pipeline.detail import lost_detail, lost_working_detail
+from lavin_dit.pipeline.detail import lost_detail, lost_working_detail, with_detail
 from lavin_dit.pipeline.fitting import (
     Canvas,
     Placement,
@@ -48,9 +48,6 @@ class PredictingSettings:
     tile_overlap: int | None = None
     """Pixels that neighbouring tiles share at least; a quarter of a tile's shorter side if None.
     Only for contexts with the fit ``tile``."""
-    keep_detail: bool = True
-    """Whether predictions are given the detail that queries lose, where the context says how much
-    of it targets share."""
     output_type: str
     """``pixels``, or ``latent`` to skip decoding."""
     progress: bool
@@ -92,18 +89,6 @@ class PredictingSettings:
         if self.batch_size is not None:
             return self.batch_size
         return max(1, _PX_OF_TILES_TOGETHER // (canvas.height * canvas.width))
-
-    def detail_share(self, task: CompiledTask, clip: Clip) -> float:
-        """Share of a query's lost detail that its prediction is given.
-
-        Args:
-            task: The context.
-            clip: The query.
-        """
-        same_length = task.target_num_frames in (None, clip.num_frames)
-        if not self.keep_detail or task.detail is None or not same_length:
-            return 0.0
-        return task.detail.share
 
     @property
     def num_steps(self) -> int:
@@ -183,7 +168,7 @@ def _predict_batch(
         pixels = inside = None
         if settings.output_type == "pixels":
             painted = networks.rebuild(latent[None], num_frames=num_frames)
-            share = settings.detail_share(task, clip)
+            share = task.detail_share(clip.num_frames)
             rebuilt = networks.rebuild(query, num_frames=num_frames) if share else None
             pixels, inside = _finished(painted, placement, clip, rebuilt=rebuilt, share=share)
         yield Prediction(
@@ -224,7 +209,7 @@ def _predict_in_tiles(
         pixels = frames[:, tile.pixel_rows, tile.pixel_columns]
         return networks.encode_frames(pixels, noise=own)
 
-    share = settings.detail_share(task, clip)
+    share = task.detail_share(clip.num_frames)
     latents, painted = grid.blender(cell=1), grid.blender(cell=CELL_PX)
     rebuilt = grid.blender(cell=CELL_PX)
     size = settings.num_tiles_together(task.canvas)
@@ -281,12 +266,17 @@ def _finished(
         share: How much of the lost detail is given.
 
     Returns:
-        The painting at the query's own size, and at the working size without margins.
+        The painting at the query's own size, and at the working size without margins; what is given
+        detail has values in [0, 1].
     """
     pixels, inside = unfit_frames(painted, placement), cut_margins(painted, placement)
     if rebuilt is not None:
-        pixels = (pixels + share * lost_detail(clip.frames, rebuilt, placement)).clamp(0.0, 1.0)
-        inside = inside + share * lost_working_detail(clip.frames, rebuilt, placement)
+        lost = lost_working_detail(clip.frames, rebuilt, placement)
+        inside = with_detail(inside, lost, share=share)
+        for number in range(len(pixels)):
+            one = slice(number, number + 1)
+            lost = lost_detail(clip.frames[one], rebuilt[one], placement)
+            pixels[one] = with_detail(pixels[one], lost, share=share)
     return pixels, inside
 
 

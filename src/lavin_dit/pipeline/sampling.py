@@ -41,18 +41,20 @@ RESTORATION_TASKS = frozenset(
 (docs/experiments.md, entry 21)."""
 
 
-def guidance_for(task: str | None, *, given: float | None, defaults: PipelineDefaults) -> float:
+def guidance_for(
+    task: str | None, *, given: float | None, default: float, restoring: float | None
+) -> float:
     """How strongly the context pulls.
 
     Args:
         task: Name of the task, if it is known.
         given: What the user says.
-        defaults: What the pipeline says.
+        default: What the pipeline says for most tasks.
+        restoring: What it says for those that restore photos, if that is something else.
     """
     if given is not None:
         return given
-    own = defaults.restoration_guidance_scale if task in RESTORATION_TASKS else None
-    return defaults.guidance_scale if own is None else own
+    return restoring if task in RESTORATION_TASKS and restoring is not None else default
 
 
 def samples_for(task: str | None, *, given: int | None, default: int) -> int:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias, Union
 
@@ -16,7 +16,7 @@ from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.seeds import check_seed
 from lavin_dit.pipeline.task_reader import TaskReader
 from lavin_dit.vision.task import AnyTask, find_task
-from lavin_dit.weights.defaults import PipelineDefaults
+from lavin_dit.weights.defaults import PipelineDefaults, check_posterior
 
 Context: TypeAlias = Union[str, "os.PathLike[str]", CompiledTask, Sequence[tuple[Source, Source]]]
 """A folder of pairs or a compiled task's file, a compiled task, or a list of (input, target)."""
@@ -26,7 +26,7 @@ LOCAL_TASKS = frozenset(
 )
 """Tasks that are done in tiles, since they scored better so than fitted (decision 0018)."""
 
-_Key: TypeAlias = tuple[str, str, Canvas, Fit, int, int, bool]
+_Key: TypeAlias = tuple[str, str, Canvas, Fit, int, int]
 
 
 def name_of(task: str | AnyTask | None) -> str | None:
@@ -73,8 +73,15 @@ class ContextSettings:
         return "tile" if name_of(task) in LOCAL_TASKS else "pad"
 
     def keeps_detail(self, defaults: PipelineDefaults) -> bool:
-        """Whether detail is kept, as the pipeline does if it was left open."""
-        return defaults.keep_detail if self.keep_detail is None else self.keep_detail
+        """Whether detail is kept, as the pipeline does if it was left open.
+
+        Raises:
+            ValueError: If it is asked for where pictures are encoded as samples of their posterior,
+                whose noise would count as lost detail.
+        """
+        keep_detail = defaults.keep_detail if self.keep_detail is None else self.keep_detail
+        check_posterior(keep_detail=keep_detail, posterior=defaults.posterior)
+        return keep_detail
 
     def count(self, defaults: PipelineDefaults) -> int:
         """The number of pairs, the pipeline's if it was left open."""
@@ -151,7 +158,7 @@ class TaskContexts:
                     "the compiled task does not say what detail targets keep: compile it again "
                     "with keep_detail"
                 )
-            return context
+            return context if settings.keeps_detail(defaults) else replace(context, detail=None)
         pairs = read_context(context, count=settings.count(defaults), seed=settings.seed)
         return compile_pairs(
             networks,
@@ -177,11 +184,13 @@ class TaskContexts:
         name = task if isinstance(task, str) else task.name
         canvas, fit, seed = settings.canvas(defaults), settings.fit_for(task), settings.seed
         keep_detail = settings.keeps_detail(defaults)
-        key: _Key = (networks.fingerprint(), name, canvas, fit, count, seed, keep_detail)
-        if key not in self._compiled:
+        key: _Key = (networks.fingerprint(), name, canvas, fit, count, seed)
+        known = self._compiled.get(key)
+        if known is None or (keep_detail and known.detail is None):
             examples = load_examples(name, examples_for(canvas)).context[:count]
             pairs = [example.as_pair() for example in examples]
             self._compiled[key] = compile_pairs(
                 networks, pairs, canvas=canvas, fit=fit, seed=seed, keep_detail=keep_detail
             )
-        return self._compiled[key]
+        compiled = self._compiled[key]
+        return compiled if keep_detail else replace(compiled, detail=None)

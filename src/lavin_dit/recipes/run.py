@@ -122,8 +122,8 @@ def _warn_of_emulation(recipe: Recipe, device: torch.device) -> None:
     """Say so where bfloat16 is asked for and costs time instead of saving it."""
     if recipe.loop.precision == "bfloat16" and not multiplies_bfloat16(device):
         _log.warning(
-            "this CPU emulates bfloat16: with --loop.precision float32 a step takes a fraction of "
-            "the time"
+            "this CPU seems to emulate bfloat16: a run with --loop.precision float32 may take a "
+            "fraction of the time"
         )
 
 

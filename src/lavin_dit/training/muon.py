@@ -5,7 +5,7 @@ several times as long as forward and backward together.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, overload
 
 import torch
@@ -13,15 +13,29 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Muon
 
+_LENGTHS = "match_rms_adamw"
 _MATCH_ADAMW = 0.2
 
 
 class Float32Muon(Muon):
     """torch's Muon, but that matrices are made orthogonal in float32.
 
-    Its state is torch's, so a run may go on with the other one. Steps are as long as
-    ``adjust_lr_fn="match_rms_adamw"`` makes them.
+    Its state is torch's, so a run may go on with the other one.
     """
+
+    def __init__(self, params: Iterable[Tensor], **settings: Any) -> None:  # noqa: ANN401 - torch's
+        """Begin with no momentum.
+
+        Args:
+            params: The matrices.
+            settings: As torch's Muon takes them.
+
+        Raises:
+            ValueError: If steps are to be of other lengths than AdamW's.
+        """
+        super().__init__(params, **settings)
+        if (given := settings.get("adjust_lr_fn")) != _LENGTHS:
+            raise ValueError(f"adjust_lr_fn must be {_LENGTHS!r}, got {given!r}")
 
     @overload
     def step(self, closure: None = None) -> None: ...

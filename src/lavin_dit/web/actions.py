@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from lavin_dit.pipeline.fitting import Fit
-from lavin_dit.pipeline.sampling import guidance_for, samples_for
 from lavin_dit.web.answers import Answers, Question
 
 PICTURE, CLIP = "picture", "clip"
@@ -35,10 +34,10 @@ def answering(answers: Answers) -> Callable[..., list[Any]]:
         targets: Sequence[tuple[str, object]] | None,
         num_context_pairs: int,
         num_steps: int,
-        guidance_scale: float,
-        num_samples: int,
-        fit: str,
-        seed: int | None,
+        guidance_scale: float | None = None,
+        num_samples: int | None = None,
+        fit: str = TASKS_OWN_FIT,
+        seed: int | None = 0,
     ) -> list[Any]:
         if picture and clip:
             raise _told("there are a picture and a clip: give one of them")
@@ -80,15 +79,12 @@ def choosing(answers: Answers) -> Callable[[str, str | None, str | None, str | N
     """What a choice of task changes."""
 
     def choose(task: str, picture: str | None, clip: str | None, truth: str | None) -> list[Any]:
-        defaults, name = answers.pipeline.defaults, task or None
         # A picture of one's own stays, so that several tasks are tried on it.
         stays = (picture or clip) and truth is None
         query = [gr.skip()] * _NUM_QUERY_PARTS if stays else put_packaged(answers, task, 0)
         return [
             gr.update(value=example_pictures(answers, task), visible=bool(task)),
             gr.update(visible=bool(task)),
-            guidance_for(name, given=None, defaults=defaults),
-            samples_for(name, given=None, default=defaults.num_samples),
             *query,
         ]
 

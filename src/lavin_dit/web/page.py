@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 from gradio.themes import Default
 
-from lavin_dit.pipeline.sampling import guidance_for, samples_for
 from lavin_dit.vision.task import AnyTask, discover_tasks
 from lavin_dit.web.actions import (
     CLIP,
@@ -36,6 +35,7 @@ STYLE = """
 _WHAT_PAIRS_SHOW = "what my pairs show"
 _FIRST_TASK = "depth_estimation"
 _HEIGHT_PX = 300
+_LEFT_OPEN = "Where nothing is said, what the model has for the task."
 _MOST_STEPS, _MOST_GUIDANCE, _MOST_SAMPLES = 50, 6.0, 16
 _QUEUE = "model"  # one question at a time, whoever asks
 _LONGEST_QUEUE = 64
@@ -114,7 +114,7 @@ def build_page(answers: Answers) -> gr.Blocks:
             [page.load, task.change],
             choosing(answers),
             [task, picture, clip, truth],
-            [examples, another, settings[_GUIDANCE], settings[_SAMPLES], *query],
+            [examples, another, *query],
             api_visibility="private",
             show_progress="hidden",
         )
@@ -134,9 +134,6 @@ def build_page(answers: Answers) -> gr.Blocks:
             concurrency_id=_QUEUE,
         ).success(show, [painted, truth], shown, api_visibility="private")
     return page
-
-
-_GUIDANCE, _SAMPLES = 2, 3  # their places among the settings
 
 
 def _examples_column(answers: Answers) -> tuple[gr.Gallery, gr.Gallery, gr.Gallery]:
@@ -192,20 +189,21 @@ def _query_column(
                 label="Packaged examples",
             ),
             gr.Slider(1, _MOST_STEPS, value=defaults.num_steps, step=1, label="Sampling steps"),
-            gr.Slider(
-                0.0,
-                _MOST_GUIDANCE,
-                value=guidance_for(_FIRST_TASK, given=None, defaults=defaults),
+            gr.Number(
+                None,
+                minimum=0,
+                maximum=_MOST_GUIDANCE,
                 step=0.25,
                 label="Guidance",
-                info="How strongly the examples pull; 1 is none and costs half.",
+                info=f"How strongly the examples pull; 1 is none and costs half. {_LEFT_OPEN}",
             ),
-            gr.Slider(
-                1,
-                _MOST_SAMPLES,
-                value=samples_for(_FIRST_TASK, given=None, default=defaults.num_samples),
-                step=1,
+            gr.Number(
+                None,
+                precision=0,
+                minimum=1,
+                maximum=_MOST_SAMPLES,
                 label="Answers that are averaged",
+                info=_LEFT_OPEN,
             ),
             gr.Dropdown(
                 [TASKS_OWN_FIT, *FITS],

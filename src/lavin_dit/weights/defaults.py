@@ -53,10 +53,25 @@ class PipelineDefaults:
                 raise ValueError(f"{name} must be a finite number of at least 0, got {scale}")
         if self.posterior not in ("mode", "sample"):
             raise ValueError(f"posterior must be 'mode' or 'sample', got {self.posterior!r}")
+        check_posterior(keep_detail=self.keep_detail, posterior=self.posterior)
         if self.solver not in SOLVERS:
             raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
         if self.grid not in GRIDS:
             raise ValueError(f"grid must be one of {', '.join(GRIDS)}, got {self.grid!r}")
+
+
+def check_posterior(*, keep_detail: bool, posterior: Posterior) -> None:
+    """Check that what the autoencoder loses of a picture can be told.
+
+    Args:
+        keep_detail: Whether it is wanted.
+        posterior: How pictures are encoded.
+
+    Raises:
+        ValueError: If it is wanted, and a picture's reconstruction has noise in it.
+    """
+    if keep_detail and posterior == "sample":
+        raise ValueError("keep_detail needs posterior 'mode': a sample's noise is no detail")
 
 
 RELEASED_DEFAULTS = PipelineDefaults(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lavin_dit.evaluation.question import Clip, Question
 from lavin_dit.pipeline.compiled_task import CompiledTask
-from lavin_dit.pipeline.detail import NO_DETAIL, lost_detail, pair_detail
+from lavin_dit.pipeline.detail import NO_DETAIL, SharedDetail, lost_detail, pair_detail, with_detail
 from lavin_dit.pipeline.fitting import (
     Canvas,
     pad_to_whole_groups,
@@ -21,7 +21,7 @@ from lavin_dit.pipeline.fitting import (
     to_network,
 )
 from lavin_dit.pipeline.pipeline import LavinDiTPipeline
-from lavin_dit.pipeline.sampling import RESTORATION_TASKS, SamplingSettings, samples_for
+from lavin_dit.pipeline.sampling import SamplingSettings, guidance_for, samples_for
 from lavin_dit.st_vae.autoencoder import STVAE
 
 _MAX_LATENTS = 4096  # of 64 x 64 pixels they take 16 MB, of 512 x 512 a GB
@@ -76,17 +76,27 @@ class PipelinePredictor:
         self.keep_detail = pipeline.defaults.keep_detail if keep_detail is None else keep_detail
         self.restoration_guidance_scale = restoration_guidance_scale
         self._latents: OrderedDict[bytes, Tensor] = OrderedDict()
+        self._details: dict[bytes, SharedDetail] = {}
 
-    def with_settings(self, settings: SamplingSettings) -> "PipelinePredictor":
-        """The same pipeline with one way of sampling for all tasks; what is encoded is shared."""
+    def with_settings(
+        self, settings: SamplingSettings, *, restoration_guidance_scale: float | None = None
+    ) -> "PipelinePredictor":
+        """The same pipeline sampled in another way; what is encoded is shared.
+
+        Args:
+            settings: As in the class.
+            restoration_guidance_scale: As in the class.
+        """
         other = PipelinePredictor(
             self.pipeline,
             settings=settings,
             seed=self.seed,
             num_samples=self.num_samples,
             keep_detail=self.keep_detail,
+            restoration_guidance_scale=restoration_guidance_scale,
         )
         other._latents = self._latents
+        other._details = self._details
         return other
 
     def predict(self, questions: Sequence[Question]) -> list[Clip]:
@@ -115,9 +125,12 @@ class PipelinePredictor:
 
     def _settings_for(self, task: str | None) -> SamplingSettings:
         """How a task is sampled."""
-        guidance_scale = self.settings.guidance_scale
-        if task in RESTORATION_TASKS and self.restoration_guidance_scale is not None:
-            guidance_scale = self.restoration_guidance_scale
+        guidance_scale = guidance_for(
+            task,
+            given=None,
+            default=self.settings.guidance_scale,
+            restoring=self.restoration_guidance_scale,
+        )
         num_samples = samples_for(
             task, given=self.num_samples, default=self.pipeline.defaults.num_samples
         )
@@ -131,18 +144,21 @@ class PipelinePredictor:
         placement = place((height, width), canvas=Canvas(height=height, width=width), fit="pad")
         total = NO_DETAIL
         for pair in zip(question.inputs, question.targets, strict=True):
-            total += pair_detail(pair, self._rebuilt(pair), (placement, placement))
+            key = b"".join(map(_key, pair))
+            if key not in self._details:
+                self._details[key] = pair_detail(pair, self._rebuilt(pair), (placement, placement))
+            total += self._details[key]
         if not total.share:
             return painted
         lost = lost_detail(question.query, self._rebuilt([question.query])[0], placement)
-        return painted.clamp(0.0, 1.0) + total.share * lost
+        return with_detail(painted, lost, share=total.share)
 
     def _rebuilt(self, clips: Sequence[Clip]) -> list[Float[Tensor, "t 3 h w"]]:
         """What the autoencoder leaves of clips of one shape, around [0, 1]."""
         return self._decode(self._encode(clips), num_frames=len(clips[0]))
 
     def reconstruct(self, clips: Sequence[Clip]) -> list[Clip]:
-        """Encode and decode clips: as good as any target of this model can get.
+        """Encode and decode clips: as good as targets get without their queries' detail.
 
         Args:
             clips: Of one shape.

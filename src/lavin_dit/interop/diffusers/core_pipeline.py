@@ -54,6 +54,8 @@ class CorePipelineMixin(DiffusionPipeline):
         posterior: str = RELEASED_DEFAULTS.posterior,
         grid: str = RELEASED_DEFAULTS.grid,
         num_samples: int = RELEASED_DEFAULTS.num_samples,
+        keep_detail: bool = RELEASED_DEFAULTS.keep_detail,
+        restoration_guidance_scale: float | None = RELEASED_DEFAULTS.restoration_guidance_scale,
     ) -> None:
         """Put two networks and a scheduler together; the rest is used where a call says nothing.
 
@@ -70,6 +72,10 @@ class CorePipelineMixin(DiffusionPipeline):
             grid: Name of the sampling grid: ``linear_quadratic`` or ``uniform``.
             num_samples: Answers that the core averages for the tasks it knows by name; kept for the
                 way back.
+            keep_detail: Whether predictions are given the detail that the autoencoder loses of
+                queries, as far as pairs share it.
+            restoration_guidance_scale: The core's guidance for some tasks that it knows by name;
+                kept for the way back.
         """
         super().__init__()
         self.register_modules(st_vae=st_vae, jdit=jdit, scheduler=scheduler)
@@ -82,6 +88,8 @@ class CorePipelineMixin(DiffusionPipeline):
             posterior=posterior,
             grid=grid,
             num_samples=num_samples,
+            keep_detail=keep_detail,
+            restoration_guidance_scale=restoration_guidance_scale,
         )
 
     @classmethod
@@ -154,6 +162,8 @@ class CorePipelineMixin(DiffusionPipeline):
             posterior=defaults.posterior,
             grid=defaults.grid,
             num_samples=defaults.num_samples,
+            keep_detail=defaults.keep_detail,
+            restoration_guidance_scale=defaults.restoration_guidance_scale,
         )
 
     def save_core_checkpoint(self, directory: str | os.PathLike[str]) -> None:
@@ -213,4 +223,6 @@ class CorePipelineMixin(DiffusionPipeline):
             posterior=saved["posterior"],
             grid=saved["grid"],
             num_samples=saved["num_samples"],
+            keep_detail=saved["keep_detail"],
+            restoration_guidance_scale=saved["restoration_guidance_scale"],
         )
