@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from lavin_dit import LavinDiTPipeline
 from lavin_dit.evaluation.predictors.pipeline import PipelinePredictor
@@ -14,11 +15,13 @@ from lavin_dit.pipeline.detail import (
     LEAST_SHARE,
     MOST_SHARE,
     NO_DETAIL,
+    BandFit,
     SharedDetail,
     lost_detail,
     lost_working_detail,
     pair_detail,
     shared_detail,
+    with_detail,
 )
 from lavin_dit.pipeline.fitting import Canvas, fit_frames, place
 from lavin_dit.pipeline.sampling import SamplingSettings
@@ -27,6 +30,8 @@ from random_networks import random_pipeline
 
 QUIET: dict[str, Any] = {"progress": False}
 CANVAS = Canvas(height=32, width=48)
+CANVAS_SIZE = (32, 48)
+WHOLE = BandFit(product=1.0, square=1.0)
 TWO_STEPS = SamplingSettings(num_steps=2, guidance_scale=1.5, solver="euler")
 
 
@@ -53,11 +58,38 @@ def keeping_pipeline() -> LavinDiTPipeline:
     return pipeline
 
 
-def test_the_share_is_the_factor_that_fits_best() -> None:
-    lost = noise(1, 3, 40, 40, seed=0)
-    target = 0.6 * lost + noise(1, 3, 40, 40, seed=1)
-    fitted = torch.linalg.lstsq(lost.reshape(-1, 1), target.reshape(-1, 1)).solution.item()
-    assert shared_detail(lost, target).share == pytest.approx(fitted, rel=1e-4)
+def smooth(height: int, width: int, *, seed: int) -> torch.Tensor:
+    """Noise that half the resolution can show."""
+    small = noise(1, 3, height // 4, width // 4, seed=seed)
+    return interpolate(small, size=(height, width), mode="bicubic", antialias=True)
+
+
+def test_shares_are_the_factors_that_fit_best() -> None:
+    placement = place((40, 48), canvas=CANVAS, fit="stretch")
+    lost = noise(1, 3, 40, 48, seed=0)
+    target = 0.6 * lost + 0.3 * noise(1, 3, 40, 48, seed=1)
+    found = shared_detail(lost, target, placement)
+    assert found.fine.share == pytest.approx(0.6, abs=0.05)
+    assert found.coarse.share == pytest.approx(0.6, abs=0.2)
+    whole = torch.linalg.lstsq(lost.reshape(-1, 1), target.reshape(-1, 1)).solution.item()
+    assert whole == pytest.approx(found.fine.share, abs=0.1)
+
+
+def test_fine_and_coarse_detail_are_told_apart() -> None:
+    """The fine detail of the target is another one, as behind glass; the coarse is the input's."""
+    placement = place(CANVAS_SIZE, canvas=CANVAS, fit="pad")
+    coarse = 3 * smooth(*CANVAS_SIZE, seed=0)
+    lost = coarse + noise(1, 3, *CANVAS_SIZE, seed=1)
+    target = coarse + noise(1, 3, *CANVAS_SIZE, seed=2)
+    found = shared_detail(lost, target, placement)
+    assert found.fine.share == 0
+    assert found.coarse.share > 0.7
+    painted = torch.full((1, 3, *CANVAS_SIZE), 0.5)
+    error = [
+        (with_detail(painted, 0.02 * lost, placement, detail=detail) - 0.5 - 0.02 * target).norm()
+        for detail in (found, SharedDetail(fine=WHOLE, coarse=WHOLE), NO_DETAIL)
+    ]
+    assert error[0] < 0.85 * min(error[1:])
 
 
 @pytest.mark.parametrize(
@@ -75,13 +107,20 @@ def test_the_share_is_the_factor_that_fits_best() -> None:
 def test_shares_are_bounded_and_small_ones_are_none(
     product: float, square: float, share: float
 ) -> None:
-    assert SharedDetail(product=product, square=square).share == share
+    fit = BandFit(product=product, square=square)
+    assert fit.share == share
+    none = NO_DETAIL.fine
+    assert SharedDetail(fine=fit, coarse=none).is_shared == (share > 0)
+    assert SharedDetail(fine=none, coarse=fit).is_shared == (share > 0)
 
 
 def test_pairs_count_by_the_detail_that_they_lose() -> None:
-    first, second = SharedDetail(product=1.0, square=1.0), SharedDetail(product=1.0, square=3.0)
+    first, second = BandFit(product=1.0, square=1.0), BandFit(product=1.0, square=3.0)
     assert (first + second).share == 0.5
-    assert first + NO_DETAIL == first
+    one = SharedDetail(fine=first, coarse=second)
+    assert (one + one).fine == first + first
+    assert (one + one).coarse == second + second
+    assert one + NO_DETAIL == one
 
 
 @pytest.mark.parametrize("size", [(32, 48), (64, 64), (100, 37), (20, 20)])
@@ -104,7 +143,8 @@ def test_a_target_of_another_size_is_compared_at_its_inputs() -> None:
     small = fit_frames(frames, place((64, 96), canvas=CANVAS, fit="pad"))
     placements = [place(clip.shape[1:3], canvas=CANVAS, fit="pad") for clip in (small, frames)]
     left = torch.full((1, 3, CANVAS.height, CANVAS.width), 0.5)
-    assert pair_detail((small, frames), (left, left), placements).share == pytest.approx(1)
+    found = pair_detail((small, frames), (left, left), placements)
+    assert (found.fine.share, found.coarse.share) == pytest.approx((1, 1))
 
 
 @pytest.mark.parametrize("size", [(32, 48), (64, 96), (70, 31)])
@@ -139,15 +179,18 @@ def test_detail_is_given_by_the_share(fit: Any) -> None:
     settings = {"height": 32, "width": 48, "fit": fit}
     task = pipeline.compile_context(pairs, **settings)
     assert task.detail is not None
-    share = task.detail.share
-    assert 0.3 < share < 0.9
+    shares = task.detail.fine.share, task.detail.coarse.share
+    assert all(0.3 < share < 0.9 for share in shares)
     soft = pipeline(query, context=task, keep_detail=False, **QUIET)
     sharp = pipeline(query, context=task, **QUIET)
     networks = pipeline.networks
     rebuilt = networks.rebuild(networks.encode_frames(query[None], noise=None), num_frames=1)
     lost = torch.from_numpy(query).permute(2, 0, 1) / 255 - rebuilt.clamp(0, 1)
+    small = interpolate(lost, size=(16, 24), mode="bicubic", antialias=True)
+    coarse = interpolate(small, size=(32, 48), mode="bicubic", antialias=True)
     assert soft.pixels is not None
-    expected = (soft.pixels + share * lost).clamp(0, 1)
+    given = shares[0] * (lost - coarse) + shares[1] * coarse
+    expected = (soft.pixels + given).clamp(0, 1)
     torch.testing.assert_close(sharp.pixels, expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(sharp.working_pixels, expected, atol=1e-5, rtol=0)
     asked = Question(
@@ -210,7 +253,8 @@ def test_a_compiled_task_knows_what_targets_keep(tmp_path: Path) -> None:
     appended = pipeline.append_pair(begun, pairs[2], name="2")
     assert appended.detail is not None
     assert task.detail is not None
-    assert appended.detail.share == pytest.approx(task.detail.share)
+    assert appended.detail.fine.share == pytest.approx(task.detail.fine.share)
+    assert appended.detail.coarse.share == pytest.approx(task.detail.coarse.share)
 
 
 def test_a_task_compiled_without_detail_stays_so() -> None:

@@ -7,7 +7,7 @@ model, one canvas and one way of fitting.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.pipeline.atomic import written_atomically
-from lavin_dit.pipeline.detail import SharedDetail
+from lavin_dit.pipeline.detail import BandFit, SharedDetail
 from lavin_dit.pipeline.fitting import Canvas, Fit
 
 FORMAT = "lavin-dit compiled task"
@@ -73,15 +73,15 @@ class CompiledTask:
         """Number of examples."""
         return len(self.pair_names)
 
-    def detail_share(self, num_frames: int) -> float:
-        """Share of a query's lost detail that its prediction is given.
+    def kept_detail(self, num_frames: int) -> SharedDetail | None:
+        """What a prediction is given of its query's lost detail; None if nothing.
 
         Args:
             num_frames: Frames of the query; where the target has others, nothing is given.
         """
         if self.detail is None or self.target_num_frames not in (None, num_frames):
-            return 0.0
-        return self.detail.share
+            return None
+        return self.detail if self.detail.is_shared else None
 
     def to(self, *, device: torch.device, dtype: torch.dtype) -> "CompiledTask":
         """Return the task on a device and in a precision."""
@@ -108,7 +108,7 @@ class CompiledTask:
             "pair_names": self.pair_names,
             "target_num_frames": self.target_num_frames,
             "model": self.model,
-            "detail": None if self.detail is None else (self.detail.product, self.detail.square),
+            "detail": None if self.detail is None else asdict(self.detail),
             "cache_grid": None if self.cache is None else (self.cache.rows, self.cache.cols),
         }
         with written_atomically(path) as partial:
@@ -160,5 +160,7 @@ def _from_header(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> Compi
         pair_names=tuple(header["pair_names"]),
         target_num_frames=header["target_num_frames"],
         model=header["model"],
-        detail=None if detail is None else SharedDetail(product=detail[0], square=detail[1]),
+        detail=None
+        if detail is None
+        else SharedDetail(**{band: BandFit(**fit) for band, fit in detail.items()}),
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from lavin_dit.pipeline.fitting import (
     Placement,
@@ -33,48 +34,80 @@ MOST_SHARE = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SharedDetail:
-    """What the inputs and targets of pairs have in common of what the autoencoder loses.
-
-    Source:
-        Ours, decision 0021.
-    """
+class BandFit:
+    """What inputs and targets of pairs have in common of one band of detail."""
 
     product: float
-    """Sum over all pixels of the detail lost of an input times that lost of its target."""
+    """Sum over all pixels of an input's detail times its target's."""
     square: float
-    """Sum of the squares of the detail lost of inputs."""
+    """Sum of the squares of inputs' detail."""
 
-    def __add__(self, other: "SharedDetail") -> "SharedDetail":
+    def __add__(self, other: "BandFit") -> "BandFit":
         """That of all pairs of two contexts."""
-        return SharedDetail(product=self.product + other.product, square=self.square + other.square)
+        return BandFit(product=self.product + other.product, square=self.square + other.square)
 
     @property
     def share(self) -> float:
-        """Share of a query's lost detail that its target has, by least squares; 0, or 0.2 to 2."""
+        """Share of a query's detail that its target has, by least squares; 0, or 0.2 to 2."""
         if self.square == 0:
             return 0.0
         share = min(self.product / self.square, MOST_SHARE)
         return share if share >= LEAST_SHARE else 0.0
 
 
-NO_DETAIL = SharedDetail(product=0.0, square=0.0)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedDetail:
+    """What inputs and targets of pairs have in common of what the autoencoder loses.
+
+    Scrambled pixels have nothing fine in common with what is behind the glass, but something
+    coarse: so the two are measured and given apart.
+
+    Source:
+        Ours, decision 0021.
+    """
+
+    fine: BandFit
+    """Of what half the working resolution can't show."""
+    coarse: BandFit
+    """Of the rest."""
+
+    def __add__(self, other: "SharedDetail") -> "SharedDetail":
+        """That of all pairs of two contexts."""
+        return SharedDetail(fine=self.fine + other.fine, coarse=self.coarse + other.coarse)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether targets have anything of it."""
+        return self.fine.share > 0 or self.coarse.share > 0
+
+
+_NONE = BandFit(product=0.0, square=0.0)
+NO_DETAIL = SharedDetail(fine=_NONE, coarse=_NONE)
 """That of pairs whose halves are not equally long."""
 
 
 def shared_detail(
-    lost_of_input: Float[Tensor, "t 3 h w"], lost_of_target: Float[Tensor, "t 3 h w"]
+    lost_of_input: Float[Tensor, "t 3 h w"],
+    lost_of_target: Float[Tensor, "t 3 h w"],
+    placement: Placement,
 ) -> SharedDetail:
     """Measure what the two halves of a pair have in common.
 
     Args:
         lost_of_input: From `lost_detail`.
         lost_of_target: Likewise, at the same size.
+        placement: Where the input lies on the canvas.
     """
-    return SharedDetail(
-        product=float((lost_of_input * lost_of_target).sum()),
-        square=float(lost_of_input.square().sum()),
+    bands = zip(
+        _fine_and_coarse(lost_of_input, placement),
+        _fine_and_coarse(lost_of_target, placement),
+        strict=True,
     )
+    fine, coarse = (
+        BandFit(product=float((given * wanted).sum()), square=float(given.square().sum()))
+        for given, wanted in bands
+    )
+    return SharedDetail(fine=fine, coarse=coarse)
 
 
 def lost_detail(
@@ -109,19 +142,28 @@ def lost_working_detail(
 
 
 def with_detail(
-    painted: Float[Tensor, "t 3 h w"], lost: Float[Tensor, "t 3 h w"], *, share: float
+    painted: Float[Tensor, "t 3 h w"],
+    lost: Float[Tensor, "t 3 h w"],
+    placement: Placement,
+    *,
+    detail: SharedDetail,
 ) -> Float[Tensor, "t 3 h w"]:
-    """Give a painting a share of its query's lost detail.
+    """Give a painting as much of its query's lost detail as targets have.
 
     Args:
         painted: The painting, around [0, 1].
         lost: From `lost_detail` or `lost_working_detail`, at the painting's size.
-        share: See `SharedDetail.share`.
+        placement: Where the query lies on the canvas.
+        detail: What targets have of it.
 
     Returns:
         Values in [0, 1].
     """
-    return painted.clamp(0.0, 1.0).add_(lost, alpha=share).clamp_(0.0, 1.0)
+    given = painted.clamp(0.0, 1.0)
+    bands = _fine_and_coarse(lost, placement)
+    for band, fit in zip(bands, (detail.fine, detail.coarse), strict=True):
+        given.add_(band, alpha=fit.share)
+    return given.clamp_(0.0, 1.0)
 
 
 def pair_detail(
@@ -145,5 +187,16 @@ def pair_detail(
         total += shared_detail(
             lost_detail(halves[0][one], rebuilt[0][one], placements[0]),
             lost_detail(target, rebuilt[1][one], at_input),
+            placements[0],
         )
     return total
+
+
+def _fine_and_coarse(
+    lost: Float[Tensor, "t 3 h w"], placement: Placement
+) -> tuple[Float[Tensor, "t 3 h w"], Float[Tensor, "t 3 h w"]]:
+    """Part detail where half the working resolution ends."""
+    half = max(1, placement.height // 2), max(1, placement.width // 2)
+    small = interpolate(lost, size=half, mode="bicubic", antialias=True)
+    coarse = interpolate(small, size=lost.shape[2:], mode="bicubic", antialias=True)
+    return lost - coarse, coarse

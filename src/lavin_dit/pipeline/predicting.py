@@ -11,7 +11,12 @@ from torch import Tensor
 from lavin_dit.pipeline.batching import batches, progress_bar
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
-from lavin_dit.pipeline.detail import lost_detail, lost_working_detail, with_detail
+from lavin_dit.pipeline.detail import (
+    SharedDetail,
+    lost_detail,
+    lost_working_detail,
+    with_detail,
+)
 from lavin_dit.pipeline.fitting import (
     Canvas,
     Placement,
@@ -168,9 +173,9 @@ def _predict_batch(
         pixels = inside = None
         if settings.output_type == "pixels":
             painted = networks.rebuild(latent[None], num_frames=num_frames)
-            share = task.detail_share(clip.num_frames)
-            rebuilt = networks.rebuild(query, num_frames=num_frames) if share else None
-            pixels, inside = _finished(painted, placement, clip, rebuilt=rebuilt, share=share)
+            detail = task.kept_detail(clip.num_frames)
+            rebuilt = networks.rebuild(query, num_frames=num_frames) if detail else None
+            pixels, inside = _finished(painted, placement, clip, rebuilt=rebuilt, detail=detail)
         yield Prediction(
             name=clip.name,
             pixels=pixels,
@@ -209,7 +214,7 @@ def _predict_in_tiles(
         pixels = frames[:, tile.pixel_rows, tile.pixel_columns]
         return networks.encode_frames(pixels, noise=own)
 
-    share = task.detail_share(clip.num_frames)
+    detail = task.kept_detail(clip.num_frames)
     latents, painted = grid.blender(cell=1), grid.blender(cell=CELL_PX)
     rebuilt = grid.blender(cell=CELL_PX)
     size = settings.num_tiles_together(task.canvas)
@@ -226,7 +231,7 @@ def _predict_in_tiles(
             latents.add(latent)
             if settings.output_type == "pixels":
                 painted.add(networks.rebuild(latent[None], num_frames=num_frames))
-                if share:
+                if detail:
                     rebuilt.add(networks.rebuild(query, num_frames=num_frames))
     pixels = inside = None
     if settings.output_type == "pixels":
@@ -234,8 +239,8 @@ def _predict_in_tiles(
             painted.result(),
             grid.placement,
             clip,
-            rebuilt=rebuilt.result() if share else None,
-            share=share,
+            rebuilt=rebuilt.result() if detail else None,
+            detail=detail,
         )
     return Prediction(
         name=clip.name,
@@ -254,7 +259,7 @@ def _finished(
     clip: Clip,
     *,
     rebuilt: Float[Tensor, "t 3 y x"] | None,
-    share: float,
+    detail: SharedDetail | None,
 ) -> tuple[Float[Tensor, "t 3 h w"], Float[Tensor, "t 3 y2 x2"]]:
     """Take a painting off its canvas, and give it the query's detail.
 
@@ -262,21 +267,21 @@ def _finished(
         painted: The painting, on the canvas.
         placement: Where the query lay.
         clip: The query.
-        rebuilt: What the autoencoder leaves of it, on the canvas; None where nothing is given.
-        share: How much of the lost detail is given.
+        rebuilt: What the autoencoder leaves of it, on the canvas; None likewise.
+        detail: What is given; None where nothing is.
 
     Returns:
         The painting at the query's own size, and at the working size without margins; what is given
         detail has values in [0, 1].
     """
     pixels, inside = unfit_frames(painted, placement), cut_margins(painted, placement)
-    if rebuilt is not None:
+    if rebuilt is not None and detail is not None:
         lost = lost_working_detail(clip.frames, rebuilt, placement)
-        inside = with_detail(inside, lost, share=share)
+        inside = with_detail(inside, lost, placement, detail=detail)
         for number in range(len(pixels)):
             one = slice(number, number + 1)
             lost = lost_detail(clip.frames[one], rebuilt[one], placement)
-            pixels[one] = with_detail(pixels[one], lost, share=share)
+            pixels[one] = with_detail(pixels[one], lost, placement, detail=detail)
     return pixels, inside
 
 

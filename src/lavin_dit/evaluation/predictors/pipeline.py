@@ -148,10 +148,10 @@ class PipelinePredictor:
             if key not in self._details:
                 self._details[key] = pair_detail(pair, self._rebuilt(pair), (placement, placement))
             total += self._details[key]
-        if not total.share:
+        if not total.is_shared:
             return painted
         lost = lost_detail(question.query, self._rebuilt([question.query])[0], placement)
-        return with_detail(painted, lost, share=total.share)
+        return with_detail(painted, lost, placement, detail=total)
 
     def _rebuilt(self, clips: Sequence[Clip]) -> list[Float[Tensor, "t 3 h w"]]:
         """What the autoencoder leaves of clips of one shape, around [0, 1]."""
