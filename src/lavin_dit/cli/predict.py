@@ -54,7 +54,7 @@ class Predict:
     fit: Literal["pad", "stretch", "tile"] | None = None
     """pad keeps the aspect of pictures, stretch fills the working size, tile works at the pictures'
     own size in tiles of the working size, with the middle of each pair at its own. If not given,
-    tile for colorization, deraining, deblurring and edges, otherwise pad."""
+    tile for deraining, deblurring and edges, otherwise pad."""
     tile_overlap: int | None = None
     """Pixels that neighbouring tiles share; a quarter of a tile if not given."""
     num_steps: int | None = None

@@ -22,7 +22,7 @@ Context: TypeAlias = Union[str, "os.PathLike[str]", CompiledTask, Sequence[tuple
 """A folder of pairs or a compiled task's file, a compiled task, or a list of (input, target)."""
 
 LOCAL_TASKS = frozenset(
-    {"colorization", "deraining", "edge_detection", "glass_deblurring", "motion_deblurring"}
+    {"deraining", "edge_detection", "glass_deblurring", "motion_deblurring"}
 )
 """Tasks that are done in tiles, since they scored better so than fitted (decision 0018)."""
 
