@@ -21,9 +21,7 @@ from lavin_dit.weights.defaults import PipelineDefaults, check_posterior
 Context: TypeAlias = Union[str, "os.PathLike[str]", CompiledTask, Sequence[tuple[Source, Source]]]
 """A folder of pairs or a compiled task's file, a compiled task, or a list of (input, target)."""
 
-LOCAL_TASKS = frozenset(
-    {"deraining", "edge_detection", "glass_deblurring", "motion_deblurring"}
-)
+LOCAL_TASKS = frozenset({"deraining", "edge_detection", "glass_deblurring", "motion_deblurring"})
 """Tasks that are done in tiles, since they scored better so than fitted (decision 0018)."""
 
 _Key: TypeAlias = tuple[str, str, Canvas, Fit, int, int]
