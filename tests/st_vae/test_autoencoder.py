@@ -50,9 +50,9 @@ def test_pictures_take_the_exact_short_way(model, new_clip):
     clip = new_clip(2, 3, 1, 24, 40)
     posterior = model.encode(clip)
     moments = torch.cat([posterior.mean, posterior.logvar], dim=1)
-    torch.testing.assert_close(moments, model.encoder(clip), atol=1e-5, rtol=0)
+    torch.testing.assert_close(moments, model.encoder(clip), atol=3e-5, rtol=0)
     latent = posterior.mode()
-    torch.testing.assert_close(model.decode(latent), model.decoder(latent), atol=1e-5, rtol=0)
+    torch.testing.assert_close(model.decode(latent), model.decoder(latent), atol=3e-5, rtol=0)
 
 
 def test_the_short_way_has_no_convolution_over_time(model, new_clip, monkeypatch):

@@ -156,7 +156,7 @@ class TaskContexts:
                     "the compiled task does not say what detail targets keep: compile it again "
                     "with keep_detail"
                 )
-            return context if settings.keeps_detail(defaults) else replace(context, detail=None)
+            return _with_or_without_detail(context, keep=settings.keeps_detail(defaults))
         pairs = read_context(context, count=settings.count(defaults), seed=settings.seed)
         return compile_pairs(
             networks,
@@ -190,5 +190,9 @@ class TaskContexts:
             self._compiled[key] = compile_pairs(
                 networks, pairs, canvas=canvas, fit=fit, seed=seed, keep_detail=keep_detail
             )
-        compiled = self._compiled[key]
-        return compiled if keep_detail else replace(compiled, detail=None)
+        return _with_or_without_detail(self._compiled[key], keep=keep_detail)
+
+
+def _with_or_without_detail(task: CompiledTask, *, keep: bool) -> CompiledTask:
+    """A task as it is, or as if detail had not been measured."""
+    return task if keep or task.detail is None else replace(task, detail=None)
