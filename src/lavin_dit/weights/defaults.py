@@ -38,7 +38,6 @@ class PipelineDefaults:
     keep_detail: bool = False
     """Whether predictions are given the detail that the autoencoder loses of queries, as far as the
     context's pairs share it (decision 0021)."""
-
     restoration_guidance_scale: float | None = None
     """Strength of guidance for ``RESTORATION_TASKS``; that of the others if None."""
 
