@@ -267,8 +267,8 @@ def _finished(
         painted: The painting, on the canvas.
         placement: Where the query lay.
         clip: The query.
-        rebuilt: What the autoencoder leaves of it, on the canvas; None likewise.
-        detail: What is given; None where nothing is.
+        rebuilt: What the autoencoder leaves of it, on the canvas; None where nothing is given.
+        detail: What is given; None likewise.
 
     Returns:
         The painting at the query's own size, and at the working size without margins; what is given
