@@ -1,4 +1,4 @@
-"""What the tests of processes start twice: every strategy, saved and gone on with.
+"""What the tests of processes start twice: every strategy, saved and gone on with, and Muon.
 
 torchrun --standalone --nproc-per-node 2 tests/two_processes.py FOLDER STRATEGY ...
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from lavin_dit.training.export import whole_copy
+from lavin_dit.training.muon import Float32Muon
 from lavin_dit.training.processes import Processes, joined_processes
 from lavin_dit.training.validation import mean_losses
 from tiny_training import NumberBatches, tiny_training
@@ -62,11 +63,25 @@ def train(folder: Path, strategy: str, num_steps: int, processes: Processes) -> 
     assert training.run() == "steps"
 
 
+def stepped_matrices() -> list[torch.Tensor]:
+    """An odd number of matrices after three steps of Muon, the last without a gradient."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(24, 8), (8, 24), (16, 16), (4, 4)]
+    matrices = [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+    optimizer = Float32Muon(matrices, lr=0.1, adjust_lr_fn="match_rms_adamw")
+    for _ in range(3):
+        for matrix in matrices[:-1]:
+            matrix.grad = torch.randn(matrix.shape, generator=generator)
+        optimizer.step()
+    return [matrix.detach() for matrix in matrices]
+
+
 def main() -> None:
     """Run all strategies, and one that goes on where a single process was."""
     torch.set_num_threads(1)
     folder, strategies = Path(sys.argv[1]), sys.argv[2:]
     with joined_processes("cpu") as processes:
+        torch.save(stepped_matrices(), folder / f"matrices-{processes.rank}.pt")
         for strategy in strategies:
             for num_steps in (FIRST, LAST):
                 train(folder / strategy, strategy, num_steps, processes)

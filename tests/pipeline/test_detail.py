@@ -229,13 +229,43 @@ def test_targets_without_their_inputs_detail_get_none() -> None:
     assert torch.equal(found.pixels, without.pixels)
 
 
-def test_clips_whose_targets_are_longer_get_none() -> None:
+def test_all_frames_of_a_longer_target_are_given_its_only_frames_detail() -> None:
     pipeline = keeping_pipeline()
     clips = [np.stack([photo] * 5) for photo in photos(3)]
-    pairs = [(clip[:1], clip) for clip in clips]
-    task = pipeline.compile_context(pairs)
+    settings = {
+        "context": [(clip[:1], clip) for clip in clips], "height": 32, "width": 48, **QUIET
+    }  # fmt: skip
+    query = picture(32, 48, seed=9)
+    sharp, soft = (
+        pipeline(query[None], keep_detail=keep, **settings).pixels for keep in (True, False)
+    )
+    networks = pipeline.networks
+    rebuilt = networks.rebuild(networks.encode_frames(query[None], noise=None), num_frames=1)
+    lost = torch.from_numpy(query).permute(2, 0, 1)[None] / 255 - rebuilt.clamp(0, 1)
+    assert soft is not None
+    assert len(soft) == 5
+    # Targets repeat their input, which a clip's later frames are rebuilt from a little worse.
+    task = pipeline.compile_context(settings["context"], height=32, width=48)
+    assert task.detail is not None
+    assert 0.8 < task.detail.fine.share < 1.2
+    placement = place((32, 48), canvas=CANVAS, fit="pad")
+    expected = with_detail(soft, lost, placement, detail=task.detail)
+    torch.testing.assert_close(sharp, expected, atol=1e-5, rtol=0)
+    asked = Question(
+        inputs=tuple(clip[:1] for clip in clips), targets=tuple(clips), query=query[None]
+    )
+    answer = PipelinePredictor(pipeline, settings=TWO_STEPS).predict([asked])[0]
+    assert len(answer) == 5
+    settled = PipelinePredictor(pipeline, settings=TWO_STEPS, keep_detail=False)
+    assert not np.array_equal(answer, settled.predict([asked])[0])
+
+
+def test_targets_of_yet_another_length_get_none() -> None:
+    pipeline = keeping_pipeline()
+    clips = [np.stack([photo] * 9) for photo in photos(3)]
+    task = pipeline.compile_context([(clip[:5], clip) for clip in clips])
     assert task.detail == NO_DETAIL
-    assert pipeline(clips[0][:1], context=task, **QUIET).clip.num_frames == 5
+    assert pipeline(clips[0][:5], context=task, **QUIET).clip.num_frames == 9
 
 
 def test_a_compiled_task_knows_what_targets_keep(tmp_path: Path) -> None:

@@ -46,6 +46,20 @@ def test_against_the_definition(kernel_size, num_frames):
 
 
 @pytest.mark.parametrize("kernel_size", [3, 1])
+@pytest.mark.parametrize("num_frames", [1, 2, 4])
+def test_a_single_clip_is_convolved_as_two_are(kernel_size, num_frames):
+    """One clip goes another way on a CPU; its gradients are the same, too."""
+    convolution, clip = new_convolution(3, 5, kernel_size), draw(1, 3, num_frames, 4, 7)
+    clip.requires_grad_()
+    torch.testing.assert_close(convolution(clip), by_definition(convolution, clip))
+    probe = draw(1, 5, num_frames, 4, 7, seed=1)
+    wanted = (clip, *convolution.parameters())
+    alone = torch.autograd.grad((convolution(clip) * probe).sum(), wanted)
+    doubled = convolution(torch.cat([clip, clip])) * probe / 2
+    torch.testing.assert_close(alone, torch.autograd.grad(doubled.sum(), wanted))
+
+
+@pytest.mark.parametrize("kernel_size", [3, 1])
 def test_pictures_in_two_dimensions(kernel_size):
     convolution, picture = new_convolution(3, 5, kernel_size), draw(2, 3, 4, 7)
     expected = by_definition(convolution, picture.unsqueeze(2)).squeeze(2)

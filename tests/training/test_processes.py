@@ -12,7 +12,7 @@ import two_processes
 from lavin_dit.training.processes import Processes, joined_processes, spread
 from lavin_dit.training.run_folder import read_metrics
 from tiny_training import ALONE, TASKS, tiny_training
-from two_processes import FIRST, LAST, launch_two, train
+from two_processes import FIRST, LAST, launch_two, stepped_matrices, train
 
 TOLERANCE = {"rel": 2e-5}
 LOOSE = {"rel": 2e-4}  # a task's loss is one episode's
@@ -65,6 +65,13 @@ def test_one_process_goes_on_where_two_were(folder, strategy):
     average = torch.load(folder / strategy / "average.pt", weights_only=True)
     for key, value in torch.load(folder / "whole" / "average.pt", weights_only=True).items():
         torch.testing.assert_close(average[key], value, atol=2e-4, rtol=1e-3)
+
+
+def test_processes_share_the_work_of_muon_and_step_alike(folder):
+    alone = stepped_matrices()
+    for rank in range(2):
+        found = torch.load(folder / f"matrices-{rank}.pt", weights_only=True)
+        assert all(map(torch.equal, found, alone))
 
 
 def test_one_process_is_nothing_special(tmp_path, monkeypatch):

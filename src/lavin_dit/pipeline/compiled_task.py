@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.pipeline.atomic import written_atomically
-from lavin_dit.pipeline.detail import BandFit, SharedDetail
+from lavin_dit.pipeline.detail import BandFit, SharedDetail, gives_detail
 from lavin_dit.pipeline.fitting import Canvas, Fit
 
 FORMAT = "lavin-dit compiled task"
@@ -77,9 +77,10 @@ class CompiledTask:
         """What a prediction is given of its query's lost detail; None if nothing.
 
         Args:
-            num_frames: Frames of the query; where the target has others, nothing is given.
+            num_frames: Frames of the query: as many as the target has, or one, whose detail all
+                frames of the target are given; otherwise nothing is given.
         """
-        if self.detail is None or self.target_num_frames not in (None, num_frames):
+        if self.detail is None or not gives_detail(num_frames, self.target_num_frames):
             return None
         return self.detail if self.detail.is_shared else None
 

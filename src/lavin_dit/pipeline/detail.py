@@ -6,7 +6,8 @@ that is at hand: it is what is missing in the query's own reconstruction. How mu
 keep is measured on the context's pairs, whatever their task: next to nothing is kept of a photo
 whose edges or depth are asked for.
 
-Clips are gone through frame by frame, as floats of a large one would fill the memory.
+Clips are gone through frame by frame, as floats of a large one would fill the memory. Where an
+input is a single frame, each frame of the target is compared with it.
 """
 
 from collections.abc import Sequence
@@ -83,7 +84,17 @@ class SharedDetail:
 
 _NONE = BandFit(product=0.0, square=0.0)
 NO_DETAIL = SharedDetail(fine=_NONE, coarse=_NONE)
-"""That of pairs whose halves are not equally long."""
+"""That of pairs that can't be compared."""
+
+
+def gives_detail(num_frames: int, target_num_frames: int | None) -> bool:
+    """Whether the frames of an input can be compared with those of its target.
+
+    Args:
+        num_frames: Frames of the input.
+        target_num_frames: Frames of the target; None if as many.
+    """
+    return target_num_frames is None or num_frames in (1, target_num_frames)
 
 
 def shared_detail(
@@ -143,7 +154,7 @@ def lost_working_detail(
 
 def with_detail(
     painted: Float[Tensor, "t 3 h w"],
-    lost: Float[Tensor, "t 3 h w"],
+    lost: Float[Tensor, "s 3 h w"],
     placement: Placement,
     *,
     detail: SharedDetail,
@@ -152,7 +163,8 @@ def with_detail(
 
     Args:
         painted: The painting, around [0, 1].
-        lost: From `lost_detail` or `lost_working_detail`, at the painting's size.
+        lost: From `lost_detail` or `lost_working_detail`, at the painting's size; of as many
+            frames, or of one, which all are given.
         placement: Where the query lies on the canvas.
         detail: What targets have of it.
 
@@ -174,22 +186,33 @@ def pair_detail(
     """Measure what the halves of one pair share, at the input's size.
 
     Args:
-        halves: Input and target; equally long, their sizes may differ.
+        halves: Input and target; equally long, or the input of one frame. Sizes may differ.
         rebuilt: What the autoencoder leaves of each, on the canvas.
         placements: Where each lies there.
     """
     height, width = halves[0].shape[1:3]
     at_input = replace(placements[1], source_height=height, source_width=width)
     total = NO_DETAIL
-    for number in range(len(halves[0])):
-        one = slice(number, number + 1)
+    for number in range(len(halves[1])):
+        of_input, one = frame_beside(number, len(halves[0])), slice(number, number + 1)
         target = resize_frames(halves[1][one], (height, width))
         total += shared_detail(
-            lost_detail(halves[0][one], rebuilt[0][one], placements[0]),
+            lost_detail(halves[0][of_input], rebuilt[0][of_input], placements[0]),
             lost_detail(target, rebuilt[1][one], at_input),
             placements[0],
         )
     return total
+
+
+def frame_beside(number: int, num_frames: int) -> slice:
+    """The frame of an input that belongs to a frame of its target: its only one, or the same.
+
+    Args:
+        number: Which frame of the target.
+        num_frames: Frames of the input.
+    """
+    place = min(number, num_frames - 1)
+    return slice(place, place + 1)
 
 
 def _fine_and_coarse(

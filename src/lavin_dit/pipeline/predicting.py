@@ -13,6 +13,7 @@ from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.detail import (
     SharedDetail,
+    frame_beside,
     lost_detail,
     lost_working_detail,
     with_detail,
@@ -174,7 +175,7 @@ def _predict_batch(
         if settings.output_type == "pixels":
             painted = networks.rebuild(latent[None], num_frames=num_frames)
             detail = task.kept_detail(clip.num_frames)
-            rebuilt = networks.rebuild(query, num_frames=num_frames) if detail else None
+            rebuilt = networks.rebuild(query, num_frames=clip.num_frames) if detail else None
             pixels, inside = _finished(painted, placement, clip, rebuilt=rebuilt, detail=detail)
         yield Prediction(
             name=clip.name,
@@ -232,7 +233,7 @@ def _predict_in_tiles(
             if settings.output_type == "pixels":
                 painted.add(networks.rebuild(latent[None], num_frames=num_frames))
                 if detail:
-                    rebuilt.add(networks.rebuild(query, num_frames=num_frames))
+                    rebuilt.add(networks.rebuild(query, num_frames=clip.num_frames))
     pixels = inside = None
     if settings.output_type == "pixels":
         pixels, inside = _finished(
@@ -258,7 +259,7 @@ def _finished(
     placement: Placement,
     clip: Clip,
     *,
-    rebuilt: Float[Tensor, "t 3 y x"] | None,
+    rebuilt: Float[Tensor, "s 3 y x"] | None,
     detail: SharedDetail | None,
 ) -> tuple[Float[Tensor, "t 3 h w"], Float[Tensor, "t 3 y2 x2"]]:
     """Take a painting off its canvas, and give it the query's detail.
@@ -279,8 +280,8 @@ def _finished(
         lost = lost_working_detail(clip.frames, rebuilt, placement)
         inside = with_detail(inside, lost, placement, detail=detail)
         for number in range(len(pixels)):
-            one = slice(number, number + 1)
-            lost = lost_detail(clip.frames[one], rebuilt[one], placement)
+            one, of_query = slice(number, number + 1), frame_beside(number, clip.num_frames)
+            lost = lost_detail(clip.frames[of_query], rebuilt[of_query], placement)
             pixels[one] = with_detail(pixels[one], lost, placement, detail=detail)
     return pixels, inside
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from lavin_dit.st_vae.convolution import CLIP_NDIM, CausalConv3d, StreamState
+from lavin_dit.st_vae.convolution import CLIP_NDIM, CausalConv3d, StreamState, convolve_clip
 
 NUM_MID_BLOCKS = 2
 
@@ -64,7 +64,7 @@ class ResidualBlock(nn.Module):
         weight, bias = self.conv_shortcut.weight, self.conv_shortcut.bias
         if features.ndim != CLIP_NDIM:
             return functional.conv2d(features, weight.squeeze(2), bias)
-        return functional.conv3d(features, weight, bias)
+        return convolve_clip(features, weight, bias, border=0)
 
 
 class MidBlock(nn.Module):

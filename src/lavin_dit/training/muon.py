@@ -1,14 +1,16 @@
 """Muon where the CPU has no instructions that multiply bfloat16.
 
 torch's Muon makes its steps orthogonal in bfloat16, which such a CPU emulates: there a step takes
-several times as long as forward and backward together.
+several times as long as forward and backward together. Even in float32 it's a third of a small
+network's step, so processes that hold the same gradients share this work.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, overload
 
 import torch
+import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Muon
@@ -20,7 +22,8 @@ _MATCH_ADAMW = 0.2
 class Float32Muon(Muon):
     """torch's Muon, but that matrices are made orthogonal in float32.
 
-    Its state is torch's, so a run may go on with the other one.
+    Its state is torch's, so a run may go on with the other one. Where torch.distributed is
+    initialised, all processes must step the same matrices with the same gradients, as with DDP.
     """
 
     def __init__(self, params: Iterable[Tensor], **settings: Any) -> None:  # noqa: ANN401 - torch's
@@ -57,28 +60,50 @@ class Float32Muon(Muon):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._step_one(parameter, parameter.grad, group)
+        moved = [
+            (parameter, group)
+            for group in self.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None
+        ]
+        updates = [self._update(parameter, group) for parameter, group in moved]
+        directions = _directions(updates, [group for _, group in moved])
+        for (parameter, group), direction in zip(moved, directions, strict=True):
+            length = group["lr"] * _MATCH_ADAMW * math.sqrt(max(parameter.shape))
+            parameter.mul_(1 - group["lr"] * group["weight_decay"])
+            parameter.add_(direction.to(parameter.dtype), alpha=-length)
         return loss
 
-    def _step_one(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        """Step one matrix."""
-        state = self.state[parameter]
+    def _update(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
+        """Average a matrix's gradient with the earlier ones."""
+        gradient, state = parameter.grad, self.state[parameter]
+        assert gradient is not None, "only what has a gradient is stepped"
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(gradient)
         average = state["momentum_buffer"].lerp_(gradient, 1 - group["momentum"])
-        update = gradient.lerp(average, group["momentum"]) if group["nesterov"] else average
-        direction = orthogonal(
-            update.float(),
+        return gradient.lerp(average, group["momentum"]) if group["nesterov"] else average
+
+
+def _directions(updates: Sequence[Tensor], groups: Sequence[dict[str, Any]]) -> list[Tensor]:
+    """Make all matrices orthogonal: in each process its share of them, which then go to all."""
+    joined = dist.is_available() and dist.is_initialized()
+    rank, world_size = (dist.get_rank(), dist.get_world_size()) if joined else (0, 1)
+    directions = [torch.zeros_like(update, dtype=torch.float32) for update in updates]
+    for place in range(rank, len(updates), world_size):
+        group = groups[place]
+        directions[place] = orthogonal(
+            updates[place].float(),
             coefficients=group["ns_coefficients"],
             num_iterations=group["ns_steps"],
             eps=group["eps"],
         )
-        length = group["lr"] * _MATCH_ADAMW * math.sqrt(max(parameter.shape))
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(direction.to(parameter.dtype), alpha=-length)
+    if world_size == 1 or not directions:
+        return directions
+    # One message instead of a hundred; where a matrix is another process's, this one adds zeros.
+    together = torch.cat([direction.flatten() for direction in directions])
+    dist.all_reduce(together)
+    parts = together.split([direction.numel() for direction in directions])
+    return [part.view(like.shape) for part, like in zip(parts, directions, strict=True)]
 
 
 def orthogonal(

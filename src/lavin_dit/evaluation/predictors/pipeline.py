@@ -12,7 +12,14 @@ from torch import Tensor
 
 from lavin_dit.evaluation.question import Clip, Question
 from lavin_dit.pipeline.compiled_task import CompiledTask
-from lavin_dit.pipeline.detail import NO_DETAIL, SharedDetail, lost_detail, pair_detail, with_detail
+from lavin_dit.pipeline.detail import (
+    NO_DETAIL,
+    SharedDetail,
+    gives_detail,
+    lost_detail,
+    pair_detail,
+    with_detail,
+)
 from lavin_dit.pipeline.fitting import (
     Canvas,
     pad_to_whole_groups,
@@ -116,7 +123,7 @@ class PipelinePredictor:
             on_step=_nothing,
         )
         painted = self._decode(latents, num_frames=num_frames)
-        if self.keep_detail and len(questions[0].query) == num_frames:
+        if self.keep_detail and gives_detail(len(questions[0].query), num_frames):
             painted = [
                 self._with_detail(frames, question)
                 for frames, question in zip(painted, questions, strict=True)
@@ -146,7 +153,8 @@ class PipelinePredictor:
         for pair in zip(question.inputs, question.targets, strict=True):
             key = b"".join(map(_key, pair))
             if key not in self._details:
-                self._details[key] = pair_detail(pair, self._rebuilt(pair), (placement, placement))
+                rebuilt = [self._rebuilt([clip])[0] for clip in pair]
+                self._details[key] = pair_detail(pair, rebuilt, (placement, placement))
             total += self._details[key]
         if not total.is_shared:
             return painted
