@@ -109,6 +109,31 @@ def test_a_jdit_is_trained_resumed_and_exported_as_a_pipeline(st_vae, tmp_path, 
     assert f"optimizer.lr was {usual}, now 1e-05" in capsys.readouterr().err
 
 
+def test_images_and_clips_count_alike_in_validation(st_vae, tmp_path):
+    sources = {"images": None, "clips": 5, "other_images": None, "other_clips": 5}
+    for name, num_frames in sources.items():
+        source = SceneSource(length=12, num_frames=num_frames or 1)
+        prepare_shards(source, tmp_path / name, settings=ShardSettings())
+    flags = ("sources", "clip-sources", "validation-sources", "validation-clip-sources")
+    words = [
+        word
+        for flag, name in zip(flags, sources, strict=True)
+        for word in (f"--data.{flag}", f"shards={tmp_path / name}")
+    ]
+    words += [
+        *("--st-vae", st_vae / "export", "--data.tasks", "depth_estimation", "frame_prediction"),
+        *("--data.height", 32, "--data.width", 48, "--data.max-pairs", 1, "--data.num-frames", 5),
+        *("--batch-size", 2, "--loop.num-steps", 1, "--sampling.num-steps", 1, *SMALL_JDIT),
+    ]
+    assert train("jdit-nano-64", tmp_path / "run", *words) == 0
+    (found,) = [line for line in read_metrics(tmp_path / "run") if "validation/loss" in line]
+    by_task = [
+        found[f"validation/loss/{task}"] for task in ("depth_estimation", "frame_prediction")
+    ]
+    assert by_task[0] != pytest.approx(by_task[1], rel=1e-3)
+    assert found["validation/loss"] == pytest.approx(sum(by_task) / 2, rel=1e-4)
+
+
 def test_the_next_token_baseline_is_trained_resumed_and_evaluated(st_vae, tmp_path, monkeypatch):
     pytest.importorskip("transformers")
     shards = tmp_path / "shards"

@@ -17,6 +17,7 @@ from lavin_dit.pipeline.detail import (
     NO_DETAIL,
     BandFit,
     SharedDetail,
+    likeness,
     lost_detail,
     lost_working_detail,
     pair_detail,
@@ -64,11 +65,21 @@ def smooth(height: int, width: int, *, seed: int) -> torch.Tensor:
     return interpolate(small, size=(height, width), mode="bicubic", antialias=True)
 
 
+@pytest.fixture
+def all_look_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What random networks paint looks like nothing, so that detail would be given nowhere."""
+    monkeypatch.setattr("lavin_dit.pipeline.detail._UNLIKE", 1e9)
+
+
+def everywhere(height: int, width: int) -> torch.Tensor:
+    return torch.ones(1, 1, height, width)
+
+
 def test_shares_are_the_factors_that_fit_best() -> None:
     placement = place((40, 48), canvas=CANVAS, fit="stretch")
     lost = noise(1, 3, 40, 48, seed=0)
     target = 0.6 * lost + 0.3 * noise(1, 3, 40, 48, seed=1)
-    found = shared_detail(lost, target, placement)
+    found = shared_detail(lost, target, placement, alike=everywhere(*CANVAS_SIZE))
     assert found.fine.share == pytest.approx(0.6, abs=0.05)
     assert found.coarse.share == pytest.approx(0.6, abs=0.2)
     whole = torch.linalg.lstsq(lost.reshape(-1, 1), target.reshape(-1, 1)).solution.item()
@@ -81,15 +92,53 @@ def test_fine_and_coarse_detail_are_told_apart() -> None:
     coarse = 3 * smooth(*CANVAS_SIZE, seed=0)
     lost = coarse + noise(1, 3, *CANVAS_SIZE, seed=1)
     target = coarse + noise(1, 3, *CANVAS_SIZE, seed=2)
-    found = shared_detail(lost, target, placement)
+    alike = everywhere(*CANVAS_SIZE)
+    found = shared_detail(lost, target, placement, alike=alike)
     assert found.fine.share == 0
     assert found.coarse.share > 0.7
     painted = torch.full((1, 3, *CANVAS_SIZE), 0.5)
     error = [
-        (with_detail(painted, 0.02 * lost, placement, detail=detail) - 0.5 - 0.02 * target).norm()
+        (
+            with_detail(painted, 0.02 * lost, placement, detail=detail, alike=alike)
+            - 0.5
+            - 0.02 * target
+        ).norm()
         for detail in (found, SharedDetail(fine=WHOLE, coarse=WHOLE), NO_DETAIL)
     ]
     assert error[0] < 0.85 * min(error[1:])
+
+
+def test_detail_is_neither_measured_nor_given_where_pictures_differ() -> None:
+    """The left third is another picture in the target, as where a hole is filled."""
+    placement = place(CANVAS_SIZE, canvas=CANVAS, fit="pad")
+    query, lost = torch.full((1, 3, *CANVAS_SIZE), 0.5), noise(1, 3, *CANVAS_SIZE, seed=0)
+    painted, of_target = query.clone(), lost.clone()
+    painted[..., :16] += 0.3
+    of_target[..., :16] = -lost[..., :16]
+    alike = likeness(painted, query)
+    assert alike[..., :14].max() == 0
+    assert alike[..., 18:].min() == 1
+    everything = shared_detail(lost, of_target, placement, alike=everywhere(*CANVAS_SIZE))
+    assert everything.fine.share == pytest.approx(0.33, abs=0.1)
+    detail = shared_detail(lost, of_target, placement, alike=alike)
+    assert detail.fine.share == pytest.approx(1.0, abs=0.02)
+    given = with_detail(painted, 0.02 * lost, placement, detail=detail, alike=alike) - painted
+    assert given[..., :14].abs().max() == 0
+    torch.testing.assert_close(given[..., 18:], 0.02 * lost[..., 18:], atol=2e-3, rtol=0)
+
+
+def test_likeness_is_of_brightness_and_of_a_neighbourhood() -> None:
+    grey = torch.full((2, 3, 8, 8), 0.5)
+    tinted = grey + torch.tensor([0.2, -0.1, -0.1])[:, None, None]
+    assert likeness(tinted, grey).min() == pytest.approx(1, abs=1e-5)
+    for difference, weight in ((0.05, 1.0), (0.14, 0.5), (0.22, 0.0), (-0.14, 0.5)):
+        found = likeness(grey + difference, grey[:1])
+        assert found.shape == (2, 1, 8, 8)
+        torch.testing.assert_close(found, torch.full_like(found, weight), atol=1e-5, rtol=0)
+    speck = grey.clone()
+    speck[0, :, 4, 4] = 1.0
+    assert likeness(speck, grey)[0, 0, 4, 4] == 1
+    assert likeness(torch.full((1, 3, 8, 8), 1.6), torch.ones(1, 3, 16, 16)).min() == 1
 
 
 @pytest.mark.parametrize(
@@ -149,6 +198,7 @@ def test_a_target_of_another_size_is_compared_at_its_inputs() -> None:
 
 @pytest.mark.parametrize("size", [(32, 48), (64, 96), (70, 31)])
 @pytest.mark.parametrize("fit", ["pad", "stretch", "tile"])
+@pytest.mark.usefixtures("all_look_alike")
 def test_predictions_are_given_what_their_queries_lose(size: tuple[int, int], fit: Any) -> None:
     pipeline, query = keeping_pipeline(), picture(*size, seed=9)
     settings = {
@@ -172,6 +222,7 @@ def test_predictions_are_given_what_their_queries_lose(size: tuple[int, int], fi
 
 
 @pytest.mark.parametrize("fit", ["pad", "tile"])
+@pytest.mark.usefixtures("all_look_alike")
 def test_detail_is_given_by_the_share(fit: Any) -> None:
     """All numbers of a picture that one tile holds are computed here in another way."""
     pipeline, query = keeping_pipeline(), picture(32, 48, seed=9)
@@ -203,6 +254,7 @@ def test_detail_is_given_by_the_share(fit: Any) -> None:
     assert np.abs(answer.astype(int) - sharp.clip.frames).max() <= 1
 
 
+@pytest.mark.usefixtures("all_look_alike")
 def test_every_frame_of_a_clip_is_given_its_own_detail() -> None:
     """Three frames, which fill no group of the autoencoder's, and two clips in a batch."""
     pipeline = keeping_pipeline()
@@ -229,6 +281,7 @@ def test_targets_without_their_inputs_detail_get_none() -> None:
     assert torch.equal(found.pixels, without.pixels)
 
 
+@pytest.mark.usefixtures("all_look_alike")
 def test_all_frames_of_a_longer_target_are_given_its_only_frames_detail() -> None:
     pipeline = keeping_pipeline()
     clips = [np.stack([photo] * 5) for photo in photos(3)]
@@ -249,7 +302,9 @@ def test_all_frames_of_a_longer_target_are_given_its_only_frames_detail() -> Non
     assert task.detail is not None
     assert 0.8 < task.detail.fine.share < 1.2
     placement = place((32, 48), canvas=CANVAS, fit="pad")
-    expected = with_detail(soft, lost, placement, detail=task.detail)
+    expected = with_detail(
+        soft, lost, placement, detail=task.detail, alike=everywhere(*CANVAS_SIZE)
+    )
     torch.testing.assert_close(sharp, expected, atol=1e-5, rtol=0)
     asked = Question(
         inputs=tuple(clip[:1] for clip in clips), targets=tuple(clips), query=query[None]
@@ -352,6 +407,7 @@ def test_a_released_model_keeps_none_unless_asked() -> None:
     assert pipeline.compile_context(restoring_context(), keep_detail=True).detail is not None
 
 
+@pytest.mark.usefixtures("all_look_alike")
 def test_evaluation_gives_the_same_detail() -> None:
     pipeline = keeping_pipeline()
     pairs = restoring_context()

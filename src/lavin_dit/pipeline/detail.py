@@ -4,7 +4,8 @@ What an autoencoder leaves of a photo is soft, and so is a prediction, whatever 
 the target of a photo that is to be coloured or repaired has much of the photo's own texture, and
 that is at hand: it is what is missing in the query's own reconstruction. How much of it targets
 keep is measured on the context's pairs, whatever their task: next to nothing is kept of a photo
-whose edges or depth are asked for.
+whose edges or depth are asked for. Where a painting is brighter or darker than its query, something
+else is there now, such as what fills a hole, and the query's detail has no place.
 
 Clips are gone through frame by frame, as floats of a large one would fill the memory. Where an
 input is a single frame, each frame of the target is compared with it.
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 
 from lavin_dit.pipeline.fitting import (
     Placement,
@@ -32,6 +33,8 @@ LEAST_SHARE = 0.2
 (decision 0021)."""
 MOST_SHARE = 2.0
 """A larger share counts as this one: noise would be seen."""
+_UNLIKE = 0.14
+_WINDOW_PX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,25 +100,57 @@ def gives_detail(num_frames: int, target_num_frames: int | None) -> bool:
     return target_num_frames is None or num_frames in (1, target_num_frames)
 
 
+def likeness(
+    one: Float[Tensor, "t 3 y x"], other: Float[Tensor, "s 3 y2 x2"]
+) -> Float[Tensor, "t 1 y x"]:
+    """Tell where two soft pictures are about as bright as each other.
+
+    Args:
+        one: At the working size, around [0, 1].
+        other: Likewise; of as many frames, or of one, which is compared with all.
+
+    Returns:
+        1 where they differ by less than 0.07, 0 where by more than 0.21, on an average of 3 x 3
+        pixels.
+    """
+    size = one.shape[2:]
+    if other.shape[2:] != size:
+        other = interpolate(other, size=size, mode="bilinear", antialias=True)
+    difference = (
+        one.clamp(0, 1).mean(1, keepdim=True) - other.clamp(0, 1).mean(1, keepdim=True)
+    ).abs()
+    mean = avg_pool2d(
+        difference, _WINDOW_PX, stride=1, padding=_WINDOW_PX // 2, count_include_pad=False
+    )
+    return (1.5 - mean / _UNLIKE).clamp(0.0, 1.0)
+
+
 def shared_detail(
     lost_of_input: Float[Tensor, "t 3 h w"],
     lost_of_target: Float[Tensor, "t 3 h w"],
     placement: Placement,
+    *,
+    alike: Float[Tensor, "t 1 y x"],
 ) -> SharedDetail:
-    """Measure what the two halves of a pair have in common.
+    """Measure what the two halves of a pair have in common where they look alike.
 
     Args:
         lost_of_input: From `lost_detail`.
         lost_of_target: Likewise, at the same size.
         placement: Where the input lies on the canvas.
+        alike: From `likeness`, of what the autoencoder leaves of both.
     """
+    weight = _enlarged(alike, lost_of_input)
     bands = zip(
         _fine_and_coarse(lost_of_input, placement),
         _fine_and_coarse(lost_of_target, placement),
         strict=True,
     )
     fine, coarse = (
-        BandFit(product=float((given * wanted).sum()), square=float(given.square().sum()))
+        BandFit(
+            product=float((weight * given * wanted).sum()),
+            square=float((weight * given.square()).sum()),
+        )
         for given, wanted in bands
     )
     return SharedDetail(fine=fine, coarse=coarse)
@@ -158,8 +193,9 @@ def with_detail(
     placement: Placement,
     *,
     detail: SharedDetail,
+    alike: Float[Tensor, "t 1 y x"],
 ) -> Float[Tensor, "t 3 h w"]:
-    """Give a painting as much of its query's lost detail as targets have.
+    """Give a painting as much of its query's lost detail as targets have, where both look alike.
 
     Args:
         painted: The painting, around [0, 1].
@@ -167,14 +203,16 @@ def with_detail(
             frames, or of one, which all are given.
         placement: Where the query lies on the canvas.
         detail: What targets have of it.
+        alike: From `likeness`, of the painting and what the autoencoder leaves of the query.
 
     Returns:
         Values in [0, 1].
     """
     given = painted.clamp(0.0, 1.0)
+    weight = _enlarged(alike, painted)
     bands = _fine_and_coarse(lost, placement)
     for band, fit in zip(bands, (detail.fine, detail.coarse), strict=True):
-        given.add_(band, alpha=fit.share)
+        given.add_(weight * band, alpha=fit.share)
     return given.clamp_(0.0, 1.0)
 
 
@@ -196,10 +234,17 @@ def pair_detail(
     for number in range(len(halves[1])):
         of_input, one = frame_beside(number, len(halves[0])), slice(number, number + 1)
         target = resize_frames(halves[1][one], (height, width))
+        inside = [
+            cut_margins(canvas, placement)
+            for canvas, placement in zip(
+                (rebuilt[0][of_input], rebuilt[1][one]), placements, strict=True
+            )
+        ]
         total += shared_detail(
             lost_detail(halves[0][of_input], rebuilt[0][of_input], placements[0]),
             lost_detail(target, rebuilt[1][one], at_input),
             placements[0],
+            alike=likeness(*inside),
         )
     return total
 
@@ -213,6 +258,15 @@ def frame_beside(number: int, num_frames: int) -> slice:
     """
     place = min(number, num_frames - 1)
     return slice(place, place + 1)
+
+
+def _enlarged(
+    weight: Float[Tensor, "t 1 y x"], like: Float[Tensor, "s 3 h w"]
+) -> Float[Tensor, "t 1 h w"]:
+    size = like.shape[2:]
+    if weight.shape[2:] == size:
+        return weight
+    return interpolate(weight, size=size, mode="bilinear", antialias=True)
 
 
 def _fine_and_coarse(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -211,13 +212,14 @@ class JDiTValidation:
 
     def __call__(self, step: int) -> Mapping[str, float]:
         """Do all three; the first process writes."""
-        numbers: dict[str, float] = {}
         with torch.random.fork_rng(devices=[]):
-            for mixture in self.mixtures:
-                batches = validation_batches(
+            batches = chain.from_iterable(
+                validation_batches(
                     mixture, self.st_vae, draws=self.recipe.draws, device=self.processes.device
                 )
-                numbers |= mean_losses(self.call, batches)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
+                for mixture in self.mixtures
+            )
+            numbers = mean_losses(self.call, batches)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
         state = whole_copy(self.objective.jdit, dtype=torch.float32)
         if self.processes.is_first:
             export_jdit(

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -188,12 +189,13 @@ class NextTokenValidation:
 
     def __call__(self, step: int) -> Mapping[str, float]:
         """Do all three; the first process writes."""
-        numbers: dict[str, float] = {}
-        for mixture in self.mixtures:
-            batches = validation_batches(
+        batches = chain.from_iterable(
+            validation_batches(
                 mixture, self.model.st_vae, draws=NO_DRAWS, device=self.processes.device
             )
-            numbers |= mean_losses(self.call, batches)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
+            for mixture in self.mixtures
+        )
+        numbers = mean_losses(self.call, batches)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
         if self.processes.is_first:
             state = whole_copy(self.objective.decoder, dtype=torch.float32)
             save_next_token(self.folder / EXPORT, self.model, state=state)

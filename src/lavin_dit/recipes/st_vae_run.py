@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -172,9 +173,8 @@ class STVAEValidation:
 
     def __call__(self, step: int) -> Mapping[str, float]:
         """Judge, draw and export; the first process writes."""
-        numbers: dict[str, float] = {}
-        for mixture in self.mixtures:
-            numbers |= mean_losses(self.call, list(self._batches(mixture)))  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
+        batches = chain.from_iterable(map(self._batches, self.mixtures))
+        numbers = mean_losses(self.call, batches)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
         state = whole_copy(self.objective.st_vae, dtype=torch.float32)
         if self.processes.is_first:
             numbers |= self._judge(step, state)

@@ -1,6 +1,6 @@
 """What is looked at during a run: losses on episodes that it does not train on, and pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +25,13 @@ _PAIRS_SHOWN = 3
 
 
 @torch.no_grad()
-def mean_losses(objective: Objective, batches: Sequence[TrainingBatch]) -> dict[str, float]:
+def mean_losses(objective: Objective, batches: Iterable[TrainingBatch]) -> dict[str, float]:
     """Mean of what an objective logs, over batches that are always the same.
 
     Args:
         objective: In evaluation mode, with the weights that are judged.
-        batches: Validation batches; their draws are fixed, so that values of one run compare.
+        batches: Validation batches; those of images and clips count alike. Their draws are fixed,
+            so that values of one run compare.
     """
     sums: dict[str, list[float]] = {}
     for batch in batches:

@@ -16,6 +16,7 @@ from lavin_dit.pipeline.detail import (
     NO_DETAIL,
     SharedDetail,
     gives_detail,
+    likeness,
     lost_detail,
     pair_detail,
     with_detail,
@@ -158,8 +159,10 @@ class PipelinePredictor:
             total += self._details[key]
         if not total.is_shared:
             return painted
-        lost = lost_detail(question.query, self._rebuilt([question.query])[0], placement)
-        return with_detail(painted, lost, placement, detail=total)
+        rebuilt = self._rebuilt([question.query])[0]
+        lost = lost_detail(question.query, rebuilt, placement)
+        alike = likeness(painted, rebuilt)
+        return with_detail(painted, lost, placement, detail=total, alike=alike)
 
     def _rebuilt(self, clips: Sequence[Clip]) -> list[Float[Tensor, "t 3 h w"]]:
         """What the autoencoder leaves of clips of one shape, around [0, 1]."""
