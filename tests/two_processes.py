@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import torch
 
 from lavin_dit.training.export import whole_copy
-from lavin_dit.training.muon import Float32Muon
+from lavin_dit.training.muon import Float32Muon, orthogonal
 from lavin_dit.training.processes import Processes, joined_processes
 from lavin_dit.training.validation import mean_losses
 from tiny_training import NumberBatches, tiny_training
@@ -64,7 +65,7 @@ def train(folder: Path, strategy: str, num_steps: int, processes: Processes) -> 
 
 
 def stepped_matrices() -> list[torch.Tensor]:
-    """An odd number of matrices after three steps of Muon, the last without a gradient."""
+    """Four matrices after three steps of Muon, the last of them without a gradient."""
     generator = torch.Generator().manual_seed(0)
     shapes = [(24, 8), (8, 24), (16, 16), (4, 4)]
     matrices = [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
@@ -81,7 +82,9 @@ def main() -> None:
     torch.set_num_threads(1)
     folder, strategies = Path(sys.argv[1]), sys.argv[2:]
     with joined_processes("cpu") as processes:
-        torch.save(stepped_matrices(), folder / f"matrices-{processes.rank}.pt")
+        with mock.patch("lavin_dit.training.muon.orthogonal", wraps=orthogonal) as computed:
+            stepped = {"matrices": stepped_matrices(), "computed": computed.call_count}
+        torch.save(stepped, folder / f"muon-{processes.rank}.pt")
         for strategy in strategies:
             for num_steps in (FIRST, LAST):
                 train(folder / strategy, strategy, num_steps, processes)

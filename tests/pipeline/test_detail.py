@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,7 @@ from lavin_dit.pipeline.detail import (
     NO_DETAIL,
     BandFit,
     SharedDetail,
-    likeness,
+    brightness_agreement,
     lost_detail,
     lost_working_detail,
     pair_detail,
@@ -68,7 +69,8 @@ def smooth(height: int, width: int, *, seed: int) -> torch.Tensor:
 @pytest.fixture
 def all_look_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """What random networks paint looks like nothing, so that detail would be given nowhere."""
-    monkeypatch.setattr("lavin_dit.pipeline.detail._UNLIKE", 1e9)
+    monkeypatch.setattr("lavin_dit.pipeline.detail._ALIKE_BELOW", 10.0)
+    monkeypatch.setattr("lavin_dit.pipeline.detail._UNLIKE_FROM", 11.0)
 
 
 def everywhere(height: int, width: int) -> torch.Tensor:
@@ -79,7 +81,7 @@ def test_shares_are_the_factors_that_fit_best() -> None:
     placement = place((40, 48), canvas=CANVAS, fit="stretch")
     lost = noise(1, 3, 40, 48, seed=0)
     target = 0.6 * lost + 0.3 * noise(1, 3, 40, 48, seed=1)
-    found = shared_detail(lost, target, placement, alike=everywhere(*CANVAS_SIZE))
+    found = shared_detail(lost, target, placement, agreement=everywhere(*CANVAS_SIZE))
     assert found.fine.share == pytest.approx(0.6, abs=0.05)
     assert found.coarse.share == pytest.approx(0.6, abs=0.2)
     whole = torch.linalg.lstsq(lost.reshape(-1, 1), target.reshape(-1, 1)).solution.item()
@@ -92,14 +94,14 @@ def test_fine_and_coarse_detail_are_told_apart() -> None:
     coarse = 3 * smooth(*CANVAS_SIZE, seed=0)
     lost = coarse + noise(1, 3, *CANVAS_SIZE, seed=1)
     target = coarse + noise(1, 3, *CANVAS_SIZE, seed=2)
-    alike = everywhere(*CANVAS_SIZE)
-    found = shared_detail(lost, target, placement, alike=alike)
+    agreement = everywhere(*CANVAS_SIZE)
+    found = shared_detail(lost, target, placement, agreement=agreement)
     assert found.fine.share == 0
     assert found.coarse.share > 0.7
     painted = torch.full((1, 3, *CANVAS_SIZE), 0.5)
     error = [
         (
-            with_detail(painted, 0.02 * lost, placement, detail=detail, alike=alike)
+            with_detail(painted, 0.02 * lost, placement, detail=detail, agreement=agreement)
             - 0.5
             - 0.02 * target
         ).norm()
@@ -115,30 +117,35 @@ def test_detail_is_neither_measured_nor_given_where_pictures_differ() -> None:
     painted, of_target = query.clone(), lost.clone()
     painted[..., :16] += 0.3
     of_target[..., :16] = -lost[..., :16]
-    alike = likeness(painted, query)
-    assert alike[..., :14].max() == 0
-    assert alike[..., 18:].min() == 1
-    everything = shared_detail(lost, of_target, placement, alike=everywhere(*CANVAS_SIZE))
+    agreement = brightness_agreement(painted, query)
+    assert agreement[..., :14].max() == 0
+    assert agreement[..., 18:].min() == 1
+    everything = shared_detail(lost, of_target, placement, agreement=everywhere(*CANVAS_SIZE))
     assert everything.fine.share == pytest.approx(0.33, abs=0.1)
-    detail = shared_detail(lost, of_target, placement, alike=alike)
+    detail = shared_detail(lost, of_target, placement, agreement=agreement)
     assert detail.fine.share == pytest.approx(1.0, abs=0.02)
-    given = with_detail(painted, 0.02 * lost, placement, detail=detail, alike=alike) - painted
+    given = (
+        with_detail(painted, 0.02 * lost, placement, detail=detail, agreement=agreement) - painted
+    )
     assert given[..., :14].abs().max() == 0
     torch.testing.assert_close(given[..., 18:], 0.02 * lost[..., 18:], atol=2e-3, rtol=0)
 
 
 def test_likeness_is_of_brightness_and_of_a_neighbourhood() -> None:
     grey = torch.full((2, 3, 8, 8), 0.5)
-    tinted = grey + torch.tensor([0.2, -0.1, -0.1])[:, None, None]
-    assert likeness(tinted, grey).min() == pytest.approx(1, abs=1e-5)
+    for colour in ([0.1, 0.8, 0.1], [0.9, 0.1, 0.1], [0.1, 0.1, 0.9]):
+        saturated = torch.tensor(colour)[:, None, None].expand(2, 3, 8, 8)
+        of_it = np.uint8(255 * np.array(colour).reshape(1, 1, 3))
+        as_grey = torch.full((1, 3, 8, 8), cv2.cvtColor(of_it, cv2.COLOR_RGB2GRAY).item() / 255)
+        assert brightness_agreement(saturated, as_grey).min() == pytest.approx(1, abs=1e-5)
     for difference, weight in ((0.05, 1.0), (0.14, 0.5), (0.22, 0.0), (-0.14, 0.5)):
-        found = likeness(grey + difference, grey[:1])
+        found = brightness_agreement(grey + difference, grey[:1])
         assert found.shape == (2, 1, 8, 8)
         torch.testing.assert_close(found, torch.full_like(found, weight), atol=1e-5, rtol=0)
     speck = grey.clone()
     speck[0, :, 4, 4] = 1.0
-    assert likeness(speck, grey)[0, 0, 4, 4] == 1
-    assert likeness(torch.full((1, 3, 8, 8), 1.6), torch.ones(1, 3, 16, 16)).min() == 1
+    assert brightness_agreement(speck, grey)[0, 0, 4, 4] == 1
+    assert brightness_agreement(torch.full((1, 3, 8, 8), 1.6), torch.ones(1, 3, 16, 16)).min() == 1
 
 
 @pytest.mark.parametrize(
@@ -271,9 +278,13 @@ def test_every_frame_of_a_clip_is_given_its_own_detail() -> None:
         torch.testing.assert_close(found.pixels, expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.usefixtures("all_look_alike")
 def test_targets_without_their_inputs_detail_get_none() -> None:
     pipeline, query = keeping_pipeline(), picture(32, 48, seed=9)
     negatives = [(photo, 255 - photo) for photo in photos(3)]
+    task = pipeline.compile_context(negatives)
+    assert task.detail is not None
+    assert not task.detail.is_shared
     found = pipeline(query, context=negatives, **QUIET)
     without = pipeline(query, context=negatives, keep_detail=False, **QUIET)
     assert found.pixels is not None
@@ -284,7 +295,7 @@ def test_targets_without_their_inputs_detail_get_none() -> None:
 @pytest.mark.usefixtures("all_look_alike")
 def test_all_frames_of_a_longer_target_are_given_its_only_frames_detail() -> None:
     pipeline = keeping_pipeline()
-    clips = [np.stack([photo] * 5) for photo in photos(3)]
+    clips = [np.stack([photo, photo, *[np.full_like(photo, 99)] * 3]) for photo in photos(3)]
     settings = {
         "context": [(clip[:1], clip) for clip in clips], "height": 32, "width": 48, **QUIET
     }  # fmt: skip
@@ -297,22 +308,60 @@ def test_all_frames_of_a_longer_target_are_given_its_only_frames_detail() -> Non
     lost = torch.from_numpy(query).permute(2, 0, 1)[None] / 255 - rebuilt.clamp(0, 1)
     assert soft is not None
     assert len(soft) == 5
-    # Targets repeat their input, which a clip's later frames are rebuilt from a little worse.
+    # Each of a target's five frames is compared with the one input.
     task = pipeline.compile_context(settings["context"], height=32, width=48)
+    single = pipeline.compile_context([(clip[:1], clip[:1]) for clip in clips], height=32, width=48)
     assert task.detail is not None
-    assert 0.8 < task.detail.fine.share < 1.2
+    assert single.detail is not None
+    assert task.detail.coarse.square == pytest.approx(5 * single.detail.coarse.square, rel=1e-3)
+    assert 0.2 < task.detail.coarse.share < 0.9
+    assert task.kept_detail(1) is task.detail
+    assert task.kept_detail(3) is None
     placement = place((32, 48), canvas=CANVAS, fit="pad")
     expected = with_detail(
-        soft, lost, placement, detail=task.detail, alike=everywhere(*CANVAS_SIZE)
+        soft, lost, placement, detail=task.detail, agreement=everywhere(*CANVAS_SIZE)
     )
     torch.testing.assert_close(sharp, expected, atol=1e-5, rtol=0)
     asked = Question(
         inputs=tuple(clip[:1] for clip in clips), targets=tuple(clips), query=query[None]
     )
-    answer = PipelinePredictor(pipeline, settings=TWO_STEPS).predict([asked])[0]
-    assert len(answer) == 5
-    settled = PipelinePredictor(pipeline, settings=TWO_STEPS, keep_detail=False)
-    assert not np.array_equal(answer, settled.predict([asked])[0])
+    sampling = replace(TWO_STEPS, guidance_scale=pipeline.defaults.guidance_scale)
+    answer = PipelinePredictor(pipeline, settings=sampling).predict([asked])[0]
+    shown = (expected.permute(0, 2, 3, 1) * 255).round().numpy()
+    assert np.abs(answer.astype(int) - shown).max() <= 1
+
+
+@pytest.mark.parametrize("fit", ["pad", "tile"])
+@pytest.mark.parametrize("num_frames", [1, 3])
+def test_each_place_is_given_detail_as_far_as_it_agrees(
+    fit: Any, num_frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query narrower than the canvas; bounds with which random paintings agree in part."""
+    monkeypatch.setattr("lavin_dit.pipeline.detail._ALIKE_BELOW", 0.05)
+    monkeypatch.setattr("lavin_dit.pipeline.detail._UNLIKE_FROM", 0.9)
+    pipeline, networks = keeping_pipeline(), keeping_pipeline().networks
+    clips = [np.stack(photos(6, 32, 32)[start : start + num_frames]) for start in range(3)]
+    query = np.stack(photos(9, 32, 32)[-num_frames:])
+    settings = {"context": [(clip, clip) for clip in clips], "fit": fit, "height": 32, "width": 48}
+    soft, sharp = (
+        pipeline(query, **settings, keep_detail=keep, **QUIET).pixels for keep in (False, True)
+    )
+    placement = place((32, 32), canvas=CANVAS, fit="pad")
+    canvas = fit_frames(query, placement)
+    rebuilt = networks.rebuild(networks.encode_frames(canvas, noise=None), num_frames=num_frames)
+    rebuilt = rebuilt[..., placement.left : placement.left + 32].clamp(0, 1)
+    assert soft is not None
+    weights = torch.tensor([0.299, 0.587, 0.114])
+    bright, other = (
+        torch.einsum("tchw,c->thw", frames.clamp(0, 1), weights) for frames in (soft, rebuilt)
+    )
+    difference = torch.nn.functional.pad((bright - other).abs(), (1, 1, 1, 1), value=torch.nan)
+    windows = difference.unfold(1, 3, 1).unfold(2, 3, 1)
+    agreement = ((0.9 - windows.nanmean(dim=(-1, -2))) / 0.85).clamp(0, 1)[:, None]
+    assert ((agreement > 0.1) & (agreement < 0.9)).float().mean() > 0.5
+    pixels = torch.from_numpy(query).permute(0, 3, 1, 2) / 255
+    expected = (soft.clamp(0, 1) + agreement * (pixels - rebuilt)).clamp(0, 1)
+    torch.testing.assert_close(sharp, expected, atol=1e-4, rtol=0)
 
 
 def test_targets_of_yet_another_length_get_none() -> None:
@@ -370,10 +419,13 @@ def test_files_of_before_are_read_and_have_no_detail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = keeping_pipeline()
-    task = pipeline.compile_context(restoring_context(), keep_detail=False)
-    monkeypatch.setattr("lavin_dit.pipeline.compiled_task.FORMAT_VERSION", 1)
-    loaded = CompiledTask.load(task.save(tmp_path / "old.safetensors"))
-    assert loaded.detail is None
+    task = pipeline.compile_context(restoring_context())
+    assert task.detail is not None
+    for version in (1, 2):
+        with monkeypatch.context() as patched:
+            patched.setattr("lavin_dit.pipeline.compiled_task.FORMAT_VERSION", version)
+            path = task.save(tmp_path / f"{version}.safetensors")
+        assert CompiledTask.load(path).detail is None
 
 
 def test_a_posterior_that_is_sampled_has_noise_and_no_detail() -> None:

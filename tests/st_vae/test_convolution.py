@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from lavin_dit.st_vae.convolution import CausalConv3d, StreamState, per_frame, prefer_layout
+from lavin_dit.st_vae.convolution import (
+    CausalConv3d,
+    StreamState,
+    convolve_clip,
+    per_frame,
+    prefer_layout,
+)
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -48,15 +54,37 @@ def test_against_the_definition(kernel_size, num_frames):
 @pytest.mark.parametrize("kernel_size", [3, 1])
 @pytest.mark.parametrize("num_frames", [1, 2, 4])
 def test_a_single_clip_is_convolved_as_two_are(kernel_size, num_frames):
-    """One clip goes another way on a CPU; its gradients are the same, too."""
-    convolution, clip = new_convolution(3, 5, kernel_size), draw(1, 3, num_frames, 4, 7)
-    clip.requires_grad_()
-    torch.testing.assert_close(convolution(clip), by_definition(convolution, clip))
-    probe = draw(1, 5, num_frames, 4, 7, seed=1)
+    """One small clip goes another way on a CPU; its gradients are the same, too."""
+    convolution = new_convolution(3, 5, kernel_size)
+    clip, probe = draw(1, 3, num_frames, 4, 7), draw(1, 5, num_frames, 4, 7, seed=1).float()
+    expected = by_definition(convolution, clip).float()
+    convolution, clip = convolution.float(), clip.float().requires_grad_()
+    torch.testing.assert_close(convolution(clip), expected, atol=1e-5, rtol=1e-5)
     wanted = (clip, *convolution.parameters())
     alone = torch.autograd.grad((convolution(clip) * probe).sum(), wanted)
     doubled = convolution(torch.cat([clip, clip])) * probe / 2
-    torch.testing.assert_close(alone, torch.autograd.grad(doubled.sum(), wanted))
+    together = torch.autograd.grad(doubled.sum(), wanted)
+    torch.testing.assert_close(alone, together, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "by_pictures"),
+    [
+        ((1, 16, 15, 64, 8), torch.float32, True),
+        ((1, 16, 21, 64, 8), torch.float32, False),
+        ((2, 16, 15, 64, 8), torch.float32, False),
+        ((1, 16, 15, 64, 8), torch.bfloat16, False),
+    ],
+)
+def test_only_small_single_clips_are_convolved_as_pictures(shape, dtype, by_pictures, monkeypatch):
+    ways = []
+    for name in ("conv2d", "conv3d"):
+        monkeypatch.setattr(
+            f"lavin_dit.st_vae.convolution.functional.{name}",
+            lambda given, *_, name=name, **__: (ways.append(name), given)[1],
+        )
+    convolve_clip(torch.zeros(shape, dtype=dtype), torch.zeros(16, 16, 3, 3, 3), None, border=1)
+    assert ways == ["conv2d" if by_pictures else "conv3d"]
 
 
 @pytest.mark.parametrize("kernel_size", [3, 1])

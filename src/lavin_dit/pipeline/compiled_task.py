@@ -19,12 +19,12 @@ from torch import Tensor
 
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.pipeline.atomic import written_atomically
-from lavin_dit.pipeline.detail import BandFit, SharedDetail, gives_detail
+from lavin_dit.pipeline.detail import BandFit, SharedDetail, are_comparable
 from lavin_dit.pipeline.fitting import Canvas, Fit
 
 FORMAT = "lavin-dit compiled task"
-FORMAT_VERSION = 2
-_READABLE = (1, FORMAT_VERSION)  # the first one knows no detail
+FORMAT_VERSION = 3
+_READABLE = (1, 2, FORMAT_VERSION)  # the first knows no detail, the second measured it otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class CompiledTask:
             num_frames: Frames of the query: as many as the target has, or one, whose detail all
                 frames of the target are given; otherwise nothing is given.
         """
-        if self.detail is None or not gives_detail(num_frames, self.target_num_frames):
+        if self.detail is None or not are_comparable(num_frames, self.target_num_frames):
             return None
         return self.detail if self.detail.is_shared else None
 
@@ -151,7 +151,7 @@ def _from_header(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> Compi
     if header["cache_grid"] is not None:
         rows, cols = header["cache_grid"]
         cache = ContextCache.from_tensors(tensors, num_frames=latent.shape[2], rows=rows, cols=cols)
-    detail = header.get("detail")
+    detail = header["detail"] if header["version"] == FORMAT_VERSION else None
     return CompiledTask(
         latent=latent,
         clip_frames=tuple(header["clip_frames"]),

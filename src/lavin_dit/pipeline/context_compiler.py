@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.context import ContextPair
-from lavin_dit.pipeline.detail import NO_DETAIL, SharedDetail, gives_detail, pair_detail
+from lavin_dit.pipeline.detail import NO_DETAIL, SharedDetail, are_comparable, pair_detail
 from lavin_dit.pipeline.fitting import Canvas, Fit, Placement, canvas_for, place
 from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.seeds import derived_seed
@@ -121,7 +121,7 @@ def _detail_of(
     """What inputs and targets share of what the autoencoder loses, over all pairs."""
     total = NO_DETAIL
     for number, pair in enumerate(pairs):
-        if not gives_detail(pair.input.num_frames, pair.target.num_frames):
+        if not are_comparable(pair.input.num_frames, pair.target.num_frames):
             continue
         own = slice(2 * number, 2 * number + 2)
         halves = pair.input, pair.target

@@ -33,8 +33,10 @@ LEAST_SHARE = 0.2
 (decision 0021)."""
 MOST_SHARE = 2.0
 """A larger share counts as this one: noise would be seen."""
-_UNLIKE = 0.14
+_ALIKE_BELOW = 0.07
+_UNLIKE_FROM = 0.21
 _WINDOW_PX = 3
+_BRIGHTNESS = 0.299, 0.587, 0.114  # as grey photos have it (ITU-R BT.601)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,9 @@ class BandFit:
     """What inputs and targets of pairs have in common of one band of detail."""
 
     product: float
-    """Sum over all pixels of an input's detail times its target's."""
+    """Sum over all pixels of an input's detail times its target's, weighted by agreement."""
     square: float
-    """Sum of the squares of inputs' detail."""
+    """Sum of the squares of inputs' detail, likewise weighted."""
 
     def __add__(self, other: "BandFit") -> "BandFit":
         """That of all pairs of two contexts."""
@@ -90,7 +92,7 @@ NO_DETAIL = SharedDetail(fine=_NONE, coarse=_NONE)
 """That of pairs that can't be compared."""
 
 
-def gives_detail(num_frames: int, target_num_frames: int | None) -> bool:
+def are_comparable(num_frames: int, target_num_frames: int | None) -> bool:
     """Whether the frames of an input can be compared with those of its target.
 
     Args:
@@ -100,7 +102,7 @@ def gives_detail(num_frames: int, target_num_frames: int | None) -> bool:
     return target_num_frames is None or num_frames in (1, target_num_frames)
 
 
-def likeness(
+def brightness_agreement(
     one: Float[Tensor, "t 3 y x"], other: Float[Tensor, "s 3 y2 x2"]
 ) -> Float[Tensor, "t 1 y x"]:
     """Tell where two soft pictures are about as bright as each other.
@@ -110,19 +112,24 @@ def likeness(
         other: Likewise; of as many frames, or of one, which is compared with all.
 
     Returns:
-        1 where they differ by less than 0.07, 0 where by more than 0.21, on an average of 3 x 3
-        pixels.
+        1 where the absolute difference, averaged over 3 x 3 pixels, is less than 0.07, falling to 0
+        at 0.21. Colours don't matter: a photo that was given colours agrees with its grey query.
+
+    Source:
+        Ours, decision 0021.
     """
-    size = one.shape[2:]
-    if other.shape[2:] != size:
-        other = interpolate(other, size=size, mode="bilinear", antialias=True)
-    difference = (
-        one.clamp(0, 1).mean(1, keepdim=True) - other.clamp(0, 1).mean(1, keepdim=True)
-    ).abs()
+    if other.shape[2:] != one.shape[2:]:
+        other = interpolate(other, size=one.shape[2:], mode="bilinear", antialias=True)
+    difference = (_brightness(one) - _brightness(other)).abs()
     mean = avg_pool2d(
         difference, _WINDOW_PX, stride=1, padding=_WINDOW_PX // 2, count_include_pad=False
     )
-    return (1.5 - mean / _UNLIKE).clamp(0.0, 1.0)
+    return ((_UNLIKE_FROM - mean) / (_UNLIKE_FROM - _ALIKE_BELOW)).clamp(0.0, 1.0)
+
+
+def _brightness(frames: Float[Tensor, "t 3 y x"]) -> Float[Tensor, "t 1 y x"]:
+    weights = frames.new_tensor(_BRIGHTNESS)[:, None, None]
+    return (frames.clamp(0.0, 1.0) * weights).sum(dim=1, keepdim=True)
 
 
 def shared_detail(
@@ -130,17 +137,17 @@ def shared_detail(
     lost_of_target: Float[Tensor, "t 3 h w"],
     placement: Placement,
     *,
-    alike: Float[Tensor, "t 1 y x"],
+    agreement: Float[Tensor, "t 1 y x"],
 ) -> SharedDetail:
-    """Measure what the two halves of a pair have in common where they look alike.
+    """Measure what the two halves of a pair have in common where they agree.
 
     Args:
         lost_of_input: From `lost_detail`.
         lost_of_target: Likewise, at the same size.
         placement: Where the input lies on the canvas.
-        alike: From `likeness`, of what the autoencoder leaves of both.
+        agreement: From `brightness_agreement`, of what the autoencoder leaves of both.
     """
-    weight = _enlarged(alike, lost_of_input)
+    weight = _resized_to(agreement, lost_of_input)
     bands = zip(
         _fine_and_coarse(lost_of_input, placement),
         _fine_and_coarse(lost_of_target, placement),
@@ -193,9 +200,9 @@ def with_detail(
     placement: Placement,
     *,
     detail: SharedDetail,
-    alike: Float[Tensor, "t 1 y x"],
+    agreement: Float[Tensor, "t 1 y x"],
 ) -> Float[Tensor, "t 3 h w"]:
-    """Give a painting as much of its query's lost detail as targets have, where both look alike.
+    """Give a painting as much of its query's lost detail as targets have, where both agree.
 
     Args:
         painted: The painting, around [0, 1].
@@ -203,13 +210,14 @@ def with_detail(
             frames, or of one, which all are given.
         placement: Where the query lies on the canvas.
         detail: What targets have of it.
-        alike: From `likeness`, of the painting and what the autoencoder leaves of the query.
+        agreement: From `brightness_agreement`, of the painting and what the autoencoder leaves of
+            the query.
 
     Returns:
         Values in [0, 1].
     """
     given = painted.clamp(0.0, 1.0)
-    weight = _enlarged(alike, painted)
+    weight = _resized_to(agreement, painted)
     bands = _fine_and_coarse(lost, placement)
     for band, fit in zip(bands, (detail.fine, detail.coarse), strict=True):
         given.add_(weight * band, alpha=fit.share)
@@ -222,6 +230,8 @@ def pair_detail(
     placements: Sequence[Placement],
 ) -> SharedDetail:
     """Measure what the halves of one pair share, at the input's size.
+
+    Where they agree is told at the working size, by what the autoencoder leaves of both.
 
     Args:
         halves: Input and target; equally long, or the input of one frame. Sizes may differ.
@@ -244,7 +254,7 @@ def pair_detail(
             lost_detail(halves[0][of_input], rebuilt[0][of_input], placements[0]),
             lost_detail(target, rebuilt[1][one], at_input),
             placements[0],
-            alike=likeness(*inside),
+            agreement=brightness_agreement(*inside),
         )
     return total
 
@@ -260,7 +270,7 @@ def frame_beside(number: int, num_frames: int) -> slice:
     return slice(place, place + 1)
 
 
-def _enlarged(
+def _resized_to(
     weight: Float[Tensor, "t 1 y x"], like: Float[Tensor, "s 3 h w"]
 ) -> Float[Tensor, "t 1 h w"]:
     size = like.shape[2:]

@@ -13,8 +13,8 @@ from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.detail import (
     SharedDetail,
+    brightness_agreement,
     frame_beside,
-    likeness,
     lost_detail,
     lost_working_detail,
     with_detail,
@@ -278,13 +278,15 @@ def _finished(
     """
     pixels, inside = unfit_frames(painted, placement), cut_margins(painted, placement)
     if rebuilt is not None and detail is not None:
-        alike = likeness(inside, cut_margins(rebuilt, placement))
+        agreement = brightness_agreement(inside, cut_margins(rebuilt, placement))
         lost = lost_working_detail(clip.frames, rebuilt, placement)
-        inside = with_detail(inside, lost, placement, detail=detail, alike=alike)
+        inside = with_detail(inside, lost, placement, detail=detail, agreement=agreement)
         for number in range(len(pixels)):
             one, of_query = slice(number, number + 1), frame_beside(number, clip.num_frames)
             lost = lost_detail(clip.frames[of_query], rebuilt[of_query], placement)
-            pixels[one] = with_detail(pixels[one], lost, placement, detail=detail, alike=alike[one])
+            pixels[one] = with_detail(
+                pixels[one], lost, placement, detail=detail, agreement=agreement[one]
+            )
     return pixels, inside
 
 

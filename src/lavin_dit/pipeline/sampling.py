@@ -22,6 +22,7 @@ AVERAGED_TASKS = frozenset(
         "deraining",
         "depth_estimation",
         "edge_detection",
+        "frame_prediction",
         "glass_deblurring",
         "inpainting",
         "instance_segmentation",
@@ -29,16 +30,26 @@ AVERAGED_TASKS = frozenset(
         "optical_flow",
         "surface_normal_estimation",
         "video_depth",
+        "video_instance_segmentation",
+        "video_normals",
     }
 )
 """Tasks in which the mean of several answers is a better one: those that ask for a quantity at each
-pixel, edges and instances. Two classes' colours or two boxes have no mean (decision 0019)."""
+pixel, edges, instances, and frames that follow. Two classes' colours or two boxes have no mean
+(decision 0019)."""
 
 RESTORATION_TASKS = frozenset(
-    {"colorization", "deraining", "glass_deblurring", "inpainting", "motion_deblurring"}
+    {
+        "colorization",
+        "deraining",
+        "frame_prediction",
+        "glass_deblurring",
+        "inpainting",
+        "motion_deblurring",
+    }
 )
-"""Tasks that give a photo back what it lost. They want less guidance than tasks that annotate
-(docs/experiments.md, entry 21)."""
+"""Tasks that give a photo back what it lost, or what followed it. They want less guidance
+than tasks that annotate (docs/experiments.md, entries 21 and 23)."""
 
 
 def guidance_for(

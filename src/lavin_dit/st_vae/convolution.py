@@ -17,6 +17,8 @@ from torch.nn import functional
 CLIP_NDIM = 5
 """Axes of a clip's feature map; a picture's has one less."""
 
+_LARGEST_OF_SLOW_KERNEL = 20_480  # channels x frames x height, as torch 2.11 to 2.13 decides
+
 
 @dataclass(slots=True, eq=False)
 class StreamState:
@@ -137,8 +139,8 @@ def convolve_clip(
     """Convolve clips in three dimensions, without padding in time: s frames are left.
 
     For one small clip on a CPU, torch takes a kernel that is several times as slow as the one it
-    takes for two. There the frames under the taps are laid side by side as channels and convolved
-    as pictures: the same products, up to rounding.
+    takes for two or for a larger one. There the frames under the taps are laid side by side as
+    channels and convolved as pictures: the same products, up to rounding.
 
     Args:
         features: Feature map.
@@ -149,7 +151,8 @@ def convolve_clip(
     Source:
         Ours; measured by ``benchmarks/st_vae_single_clip.py``.
     """
-    if features.device.type != "cpu" or features.shape[0] != 1:
+    is_small = features.shape[0] == 1 and features[..., 0].numel() <= _LARGEST_OF_SLOW_KERNEL
+    if not is_small or features.device.type != "cpu" or features.dtype != torch.float32:
         return functional.conv3d(features, weight, bias, padding=(0, border, border))
     num_taps = weight.shape[2]
     num_frames = features.shape[2] - num_taps + 1

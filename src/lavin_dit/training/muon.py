@@ -88,15 +88,17 @@ def _directions(updates: Sequence[Tensor], groups: Sequence[dict[str, Any]]) -> 
     """Make all matrices orthogonal: in each process its share of them, which then go to all."""
     joined = dist.is_available() and dist.is_initialized()
     rank, world_size = (dist.get_rank(), dist.get_world_size()) if joined else (0, 1)
-    directions = [torch.zeros_like(update, dtype=torch.float32) for update in updates]
-    for place in range(rank, len(updates), world_size):
-        group = groups[place]
-        directions[place] = orthogonal(
-            updates[place].float(),
+    directions = [
+        orthogonal(
+            update.float(),
             coefficients=group["ns_coefficients"],
             num_iterations=group["ns_steps"],
             eps=group["eps"],
         )
+        if place % world_size == rank
+        else torch.zeros_like(update, dtype=torch.float32)
+        for place, (update, group) in enumerate(zip(updates, groups, strict=True))
+    ]
     if world_size == 1 or not directions:
         return directions
     # One message instead of a hundred; where a matrix is another process's, this one adds zeros.

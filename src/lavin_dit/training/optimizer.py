@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import clip_grad_norm_
@@ -54,15 +56,24 @@ def make_optimizers(
     )
     if not taken:
         return [adamw]
-    devices = {parameter.device for parameter in taken}
-    kind = Muon if all(map(multiplies_bfloat16, devices)) else Float32Muon
-    muon = kind(
+    muon = _kind_of_muon({parameter.device for parameter in taken})(
         taken,
         lr=config.lr,
         weight_decay=config.weight_decay,
         adjust_lr_fn="match_rms_adamw",
     )
     return [adamw, muon]
+
+
+def _kind_of_muon(devices: set[torch.device]) -> type[Muon]:
+    """The same in all processes: one CPU that emulates bfloat16 decides for all."""
+    native = all(map(multiplies_bfloat16, devices))
+    on_cpu = all(device.type == "cpu" for device in devices)
+    if on_cpu and dist.is_available() and dist.is_initialized():
+        everywhere = torch.tensor(int(native))
+        dist.all_reduce(everywhere, op=dist.ReduceOp.MIN)
+        native = bool(everywhere.item())
+    return Muon if native else Float32Muon
 
 
 def set_learning_rate(optimizers: Iterable[Optimizer], lr: float) -> None:

@@ -30,8 +30,8 @@ def mean_losses(objective: Objective, batches: Iterable[TrainingBatch]) -> dict[
 
     Args:
         objective: In evaluation mode, with the weights that are judged.
-        batches: Validation batches; those of images and clips count alike. Their draws are fixed,
-            so that values of one run compare.
+        batches: Validation batches; each counts alike, be it of images or of clips. Their draws are
+            fixed, so that values of one run compare.
     """
     sums: dict[str, list[float]] = {}
     for batch in batches:

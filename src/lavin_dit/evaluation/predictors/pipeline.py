@@ -15,8 +15,8 @@ from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.detail import (
     NO_DETAIL,
     SharedDetail,
-    gives_detail,
-    likeness,
+    are_comparable,
+    brightness_agreement,
     lost_detail,
     pair_detail,
     with_detail,
@@ -124,7 +124,7 @@ class PipelinePredictor:
             on_step=_nothing,
         )
         painted = self._decode(latents, num_frames=num_frames)
-        if self.keep_detail and gives_detail(len(questions[0].query), num_frames):
+        if self.keep_detail and are_comparable(len(questions[0].query), num_frames):
             painted = [
                 self._with_detail(frames, question)
                 for frames, question in zip(painted, questions, strict=True)
@@ -161,8 +161,8 @@ class PipelinePredictor:
             return painted
         rebuilt = self._rebuilt([question.query])[0]
         lost = lost_detail(question.query, rebuilt, placement)
-        alike = likeness(painted, rebuilt)
-        return with_detail(painted, lost, placement, detail=total, alike=alike)
+        agreement = brightness_agreement(painted, rebuilt)
+        return with_detail(painted, lost, placement, detail=total, agreement=agreement)
 
     def _rebuilt(self, clips: Sequence[Clip]) -> list[Float[Tensor, "t 3 h w"]]:
         """What the autoencoder leaves of clips of one shape, around [0, 1]."""
