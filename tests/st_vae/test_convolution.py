@@ -81,7 +81,7 @@ def test_only_small_single_clips_are_convolved_as_pictures(shape, dtype, by_pict
     for name in ("conv2d", "conv3d"):
         monkeypatch.setattr(
             f"lavin_dit.st_vae.convolution.functional.{name}",
-            lambda given, *_, name=name, **__: (ways.append(name), given)[1],
+            lambda given, *_, name=name, **__: (ways.append(name), given[:, :16])[1],
         )
     convolve_clip(torch.zeros(shape, dtype=dtype), torch.zeros(16, 16, 3, 3, 3), None, border=1)
     assert ways == ["conv2d" if by_pictures else "conv3d"]

@@ -225,8 +225,8 @@ def with_detail(
 
 
 def pair_detail(
-    halves: Sequence[UInt8[np.ndarray, "t _ _ 3"]],
-    rebuilt: Sequence[Float[Tensor, "t 3 y x"]],
+    halves: Sequence[UInt8[np.ndarray, "_ _ _ 3"]],
+    rebuilt: Sequence[Float[Tensor, "_ 3 y x"]],
     placements: Sequence[Placement],
 ) -> SharedDetail:
     """Measure what the halves of one pair share, at the input's size.
