@@ -319,7 +319,7 @@ def test_all_frames_of_a_longer_target_are_given_its_only_frames_detail() -> Non
     assert task.kept_detail(3) is None
     placement = place((32, 48), canvas=CANVAS, fit="pad")
     expected = with_detail(
-        soft, lost, placement, detail=task.detail, agreement=everywhere(*CANVAS_SIZE)
+        soft, lost, placement, detail=task.detail, agreement=torch.ones(5, 1, *CANVAS_SIZE)
     )
     torch.testing.assert_close(sharp, expected, atol=1e-5, rtol=0)
     asked = Question(
