@@ -46,7 +46,7 @@ def assert_same(actual: Tensor, name: str) -> None:
     # Feature maps inside the decoder reach 14, where the fixtures themselves are 1.5e-5 away from
     # the same computation in float64; images and moments are smaller and get the plain 1e-5.
     expected = CASES[name]
-    atol = max(1e-5, 2e-6 * expected.abs().max().item())
+    atol = max(1e-5, 3e-6 * expected.abs().max().item())
     torch.testing.assert_close(actual, expected, atol=atol, rtol=0, msg=lambda m: f"{name}: {m}")
 
 
