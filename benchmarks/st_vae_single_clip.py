@@ -15,7 +15,13 @@ import torch
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.presets import ST_VAE_PRESETS
 from record import record, time_side_by_side
-from st_vae_image_path import TOLERANCE, randomise, relative_difference, through_plain
+from st_vae_image_path import (
+    TOLERANCE,
+    randomise,
+    relative_difference,
+    seconds_and_ratios,
+    through_plain,
+)
 
 
 def measure(preset: str, *, size_px: int, num_frames: int, repeats: int) -> list[dict[str, object]]:
@@ -56,12 +62,8 @@ def measure(preset: str, *, size_px: int, num_frames: int, repeats: int) -> list
         row: dict[str, object] = {
             "preset": preset, "size_px": size_px, "frames": num_frames, "operation": operation
         }  # fmt: skip
-        for statistic in ("min_s", "median_s"):
-            row |= {f"{name}_{statistic}": values[statistic] for name, values in times.items()}
-            ratio = times["plain_3d"][statistic] / times["side_by_side"][statistic]
-            row[f"ratio_of_{statistic.removesuffix('_s')}s"] = ratio
-        row["relative_difference"] = difference
-        rows.append(row)
+        row |= seconds_and_ratios(times, way="side_by_side")
+        rows.append(row | {"relative_difference": difference})
     return rows
 
 
