@@ -68,9 +68,13 @@ def smooth(height: int, width: int, *, seed: int) -> torch.Tensor:
 
 @pytest.fixture
 def all_look_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What random networks paint looks like nothing, so that detail would be given nowhere."""
+    """What random networks paint looks like nothing, so that detail would be given nowhere.
+
+    Paintings are taken as they are, too, and not weighed against their queries.
+    """
     monkeypatch.setattr("lavin_dit.pipeline.detail._ALIKE_BELOW", 10.0)
     monkeypatch.setattr("lavin_dit.pipeline.detail._UNLIKE_FROM", 11.0)
+    monkeypatch.setattr("lavin_dit.pipeline.changes._UNSEEN", 1.0)
 
 
 def everywhere(height: int, width: int) -> torch.Tensor:
@@ -176,7 +180,8 @@ def test_pairs_count_by_the_detail_that_they_lose() -> None:
     one = SharedDetail(fine=first, coarse=second)
     assert (one + one).fine == first + first
     assert (one + one).coarse == second + second
-    assert one + NO_DETAIL == one
+    with_none = one + NO_DETAIL
+    assert (with_none.fine, with_none.coarse) == (one.fine, one.coarse)
 
 
 @pytest.mark.parametrize("size", [(32, 48), (64, 64), (100, 37), (20, 20)])
@@ -339,6 +344,7 @@ def test_each_place_is_given_detail_as_far_as_it_agrees(
     """A query narrower than the canvas; bounds with which random paintings agree in part."""
     monkeypatch.setattr("lavin_dit.pipeline.detail._ALIKE_BELOW", 0.05)
     monkeypatch.setattr("lavin_dit.pipeline.detail._UNLIKE_FROM", 0.9)
+    monkeypatch.setattr("lavin_dit.pipeline.changes._UNSEEN", 1.0)
     pipeline, networks = keeping_pipeline(), keeping_pipeline().networks
     clips = [np.stack(photos(6, 32, 32)[start : start + num_frames]) for start in range(3)]
     query = np.stack(photos(9, 32, 32)[-num_frames:])
@@ -375,7 +381,10 @@ def test_a_compiled_task_knows_what_targets_keep(tmp_path: Path) -> None:
     pairs = [(photo, faded(photo)) for photo in photos(3)]
     task = pipeline.compile_context(pairs)
     loaded = CompiledTask.load(task.save(tmp_path / "task.safetensors"))
-    assert loaded.detail == task.detail
+    assert loaded.detail is not None
+    assert task.detail is not None
+    assert (loaded.detail.fine, loaded.detail.coarse) == (task.detail.fine, task.detail.coarse)
+    assert torch.equal(loaded.detail.changes.counts, task.detail.changes.counts)
     direct = pipeline(query, context=pairs, **QUIET)
     from_file = pipeline(query, context=loaded, **QUIET)
     assert direct.pixels is not None
@@ -384,9 +393,11 @@ def test_a_compiled_task_knows_what_targets_keep(tmp_path: Path) -> None:
     begun = pipeline.compile_context(pairs[:2])
     appended = pipeline.append_pair(begun, pairs[2], name="2")
     assert appended.detail is not None
-    assert task.detail is not None
     assert appended.detail.fine.share == pytest.approx(task.detail.fine.share)
     assert appended.detail.coarse.share == pytest.approx(task.detail.coarse.share)
+    torch.testing.assert_close(
+        appended.detail.changes.counts, task.detail.changes.counts, atol=3, rtol=0
+    )
 
 
 def test_a_task_compiled_without_detail_stays_so() -> None:
@@ -419,7 +430,7 @@ def test_files_of_before_are_read_and_have_no_detail(
     pipeline = keeping_pipeline()
     task = pipeline.compile_context(restoring_context())
     assert task.detail is not None
-    for version in (1, 2):
+    for version in (1, 2, 3):
         with monkeypatch.context() as patched:
             patched.setattr("lavin_dit.pipeline.compiled_task.FORMAT_VERSION", version)
             path = task.save(tmp_path / f"{version}.safetensors")

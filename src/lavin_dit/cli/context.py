@@ -35,8 +35,8 @@ class Build:
     seed: int = 0
     """Draws the pairs."""
     keep_detail: bool | None = None
-    """Whether to measure how much of the queries' fine detail results are to be given; the model's
-    own choice if not given."""
+    """Whether to measure what results are to keep of their queries; the model's own choice if not
+    given."""
 
     def run(self) -> int:
         """Compile and save."""

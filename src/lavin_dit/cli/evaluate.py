@@ -81,8 +81,8 @@ class Evaluate:
     """Answers that are averaged; if not given, the model's own number for tasks that gain by it,
     and otherwise 1 (decision 0019)."""
     keep_detail: bool | None = None
-    """Whether answers are given the fine detail of their queries, as far as the examples share it;
-    the model's own choice if not given (decision 0021)."""
+    """Whether answers are weighed against their queries and given their fine detail, as far as the
+    examples share it; the model's own choice if not given (decisions 0021 and 0022)."""
     seed: int = 0
     """Draws the start noise; queries and examples are the protocol's own."""
     batch_size: int = 16

@@ -40,7 +40,7 @@ class Opening:
         solver: Name of the solver.
         grid: Name of the sampling grid.
         num_samples: Answers that are averaged.
-        keep_detail: Whether answers are given their queries' fine detail.
+        keep_detail: Whether answers keep of their queries what the examples' targets keep.
         seed: Draws the start noise.
     """
 

@@ -224,7 +224,7 @@ def _as_markdown(
     lines += [
         "Scores are over all queries, with the middle 95 % of 1,000 bootstrap rounds in brackets.",
         "`painted truth` is the true target read like a prediction, `autoencoder` what the model's",
-        "own autoencoder leaves of it: predictions can do better only by their queries' detail.",
+        "own autoencoder leaves of it: predictions do better only by what they keep of queries.",
         "",
     ]
     summary = _bars_table(outcomes, totals=totals)

@@ -19,12 +19,15 @@ from torch import Tensor
 
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.pipeline.atomic import written_atomically
+from lavin_dit.pipeline.changes import Changes
 from lavin_dit.pipeline.detail import BandFit, SharedDetail, are_comparable
 from lavin_dit.pipeline.fitting import Canvas, Fit
 
 FORMAT = "lavin-dit compiled task"
-FORMAT_VERSION = 3
-_READABLE = (1, 2, FORMAT_VERSION)  # the first knows no detail, the second measured it otherwise
+FORMAT_VERSION = 4
+_READABLE = (1, 2, 3, FORMAT_VERSION)
+"""The first knows no detail, the second measured it otherwise, the third had no changes."""
+_CHANGES = "changes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,8 @@ class CompiledTask:
         tensors = {"latent": self.latent.contiguous()}
         if self.cache is not None:
             tensors |= self.cache.to_tensors()
+        if self.detail is not None:
+            tensors[_CHANGES] = self.detail.changes.counts
         header = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
@@ -109,7 +114,7 @@ class CompiledTask:
             "pair_names": self.pair_names,
             "target_num_frames": self.target_num_frames,
             "model": self.model,
-            "detail": None if self.detail is None else asdict(self.detail),
+            "detail": None if self.detail is None else _described(self.detail),
             "cache_grid": None if self.cache is None else (self.cache.rows, self.cache.cols),
         }
         with written_atomically(path) as partial:
@@ -145,13 +150,31 @@ class CompiledTask:
             raise ValueError(f"{path}: the compiled task lacks {error}") from error
 
 
+def _described(detail: SharedDetail) -> dict[str, Any]:
+    return {
+        "fine": asdict(detail.fine),
+        "coarse": asdict(detail.coarse),
+        "colour_square": detail.changes.colour_square,
+    }
+
+
+def _detail_from(saved: Mapping[str, Any], counts: Tensor) -> SharedDetail:
+    return SharedDetail(
+        fine=BandFit(**saved["fine"]),
+        coarse=BandFit(**saved["coarse"]),
+        changes=Changes(counts=counts, colour_square=saved["colour_square"]),
+    )
+
+
 def _from_header(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> CompiledTask:
-    latent = tensors.pop("latent")
+    latent, counts = tensors.pop("latent"), tensors.pop(_CHANGES, None)
     cache = None
     if header["cache_grid"] is not None:
         rows, cols = header["cache_grid"]
         cache = ContextCache.from_tensors(tensors, num_frames=latent.shape[2], rows=rows, cols=cols)
-    detail = header["detail"] if header["version"] == FORMAT_VERSION else None
+    detail = None
+    if header["version"] == FORMAT_VERSION and header["detail"] is not None and counts is not None:
+        detail = _detail_from(header["detail"], counts)
     return CompiledTask(
         latent=latent,
         clip_frames=tuple(header["clip_frames"]),
@@ -161,7 +184,5 @@ def _from_header(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> Compi
         pair_names=tuple(header["pair_names"]),
         target_num_frames=header["target_num_frames"],
         model=header["model"],
-        detail=None
-        if detail is None
-        else SharedDetail(**{band: BandFit(**fit) for band, fit in detail.items()}),
+        detail=detail,
     )

@@ -19,6 +19,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from lavin_dit.pipeline.changes import BRIGHTNESS, NO_CHANGES, Changes, measured_changes
 from lavin_dit.pipeline.fitting import (
     Placement,
     cut_margins,
@@ -36,7 +37,6 @@ MOST_SHARE = 2.0
 _ALIKE_BELOW = 0.07
 _UNLIKE_FROM = 0.21
 _WINDOW_PX = 3
-_BRIGHTNESS = 0.299, 0.587, 0.114  # as grey photos have it (ITU-R BT.601)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class BandFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedDetail:
-    """What inputs and targets of pairs have in common of what the autoencoder loses.
+    """What inputs and targets of pairs have in common.
 
     Scrambled pixels have nothing fine in common with what is behind the glass, but something
     coarse: so the two are measured and given apart.
@@ -73,17 +73,23 @@ class SharedDetail:
     """
 
     fine: BandFit
-    """Of what half the working resolution can't show."""
+    """Of what the autoencoder loses and half the working resolution can't show."""
     coarse: BandFit
-    """Of the rest."""
+    """Of the rest of what it loses."""
+    changes: Changes = NO_CHANGES
+    """How they differ in what it keeps."""
 
     def __add__(self, other: "SharedDetail") -> "SharedDetail":
         """That of all pairs of two contexts."""
-        return SharedDetail(fine=self.fine + other.fine, coarse=self.coarse + other.coarse)
+        return SharedDetail(
+            fine=self.fine + other.fine,
+            coarse=self.coarse + other.coarse,
+            changes=self.changes + other.changes,
+        )
 
     @property
     def is_shared(self) -> bool:
-        """Whether targets have anything of it."""
+        """Whether targets have anything of what the autoencoder loses of their inputs."""
         return self.fine.share > 0 or self.coarse.share > 0
 
 
@@ -128,7 +134,7 @@ def brightness_agreement(
 
 
 def _brightness(frames: Float[Tensor, "t 3 y x"]) -> Float[Tensor, "t 1 y x"]:
-    weights = frames.new_tensor(_BRIGHTNESS)[:, None, None]
+    weights = frames.new_tensor(BRIGHTNESS)[:, None, None]
     return (frames.clamp(0.0, 1.0) * weights).sum(dim=1, keepdim=True)
 
 
@@ -240,21 +246,20 @@ def pair_detail(
     """
     height, width = halves[0].shape[1:3]
     at_input = replace(placements[1], source_height=height, source_width=width)
-    total = NO_DETAIL
+    inside = [
+        cut_margins(canvas, placement)
+        for canvas, placement in zip(rebuilt, placements, strict=True)
+    ]
+    changes = measured_changes(*inside)
+    total = replace(NO_DETAIL, changes=changes)
     for number in range(len(halves[1])):
         of_input, one = frame_beside(number, len(halves[0])), slice(number, number + 1)
         target = resize_frames(halves[1][one], (height, width))
-        inside = [
-            cut_margins(canvas, placement)
-            for canvas, placement in zip(
-                (rebuilt[0][of_input], rebuilt[1][one]), placements, strict=True
-            )
-        ]
         total += shared_detail(
             lost_detail(halves[0][of_input], rebuilt[0][of_input], placements[0]),
             lost_detail(target, rebuilt[1][one], at_input),
             placements[0],
-            agreement=brightness_agreement(*inside),
+            agreement=brightness_agreement(inside[0][of_input], inside[1][one]),
         )
     return total
 

@@ -330,9 +330,9 @@ class LavinDiTPipeline:
             grid: ``linear_quadratic``, the release's, or ``uniform``, the paper's.
             num_samples: Answers, each from noise of its own, that are averaged. If None, the
                 pipeline's own number for the tasks in `AVERAGED_TASKS`, and otherwise 1.
-            keep_detail: Whether predictions are given the fine detail that the autoencoder loses of
-                a query, as far as inputs and targets of the context share it; the pipeline's own
-                choice if None.
+            keep_detail: Whether predictions are weighed against their query and given the fine
+                detail that the autoencoder loses of it, as far as inputs and targets of the context
+                share it; the pipeline's own choice if None.
             seed: Source of all randomness. A query's prediction depends on the query, the context
                 and the seed, not on its neighbours.
             batch_size: Queries, or tiles of one query, computed together. If None, one query, and
@@ -405,8 +405,8 @@ class LavinDiTPipeline:
             width: As in `stream`.
             fit: As in `stream`.
             seed: As in `stream`.
-            keep_detail: Whether to measure what detail targets keep, without which `stream` can't
-                give it; the pipeline's own choice if None.
+            keep_detail: Whether to measure what targets keep of their inputs, without which
+                `stream` can't give it; the pipeline's own choice if None.
 
         Raises:
             ValueError: If pairs can't be read, a compiled task belongs to another model, or a

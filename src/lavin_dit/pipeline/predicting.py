@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lavin_dit.pipeline.batching import batches, progress_bar
+from lavin_dit.pipeline.changes import weighed_against_query
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.detail import (
@@ -276,6 +277,8 @@ def _finished(
         The painting at the query's own size, and at the working size without margins; what is given
         detail has values in [0, 1].
     """
+    if rebuilt is not None and detail is not None:
+        painted = weighed_against_query(painted, rebuilt, placement, changes=detail.changes)
     pixels, inside = unfit_frames(painted, placement), cut_margins(painted, placement)
     if rebuilt is not None and detail is not None:
         agreement = brightness_agreement(inside, cut_margins(rebuilt, placement))

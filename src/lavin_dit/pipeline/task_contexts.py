@@ -51,7 +51,8 @@ class ContextSettings:
     seed: int
     """What pairs are drawn from, and posterior noise where it is sampled."""
     keep_detail: bool | None
-    """Whether predictions are to be given the detail that the autoencoder loses of queries."""
+    """Whether predictions are to be weighed against queries and given what the autoencoder loses of
+    them."""
 
     def __post_init__(self) -> None:
         """Check the seed."""

@@ -33,7 +33,8 @@ class SamplingDefaults:
     grid: str = "linear_quadratic"
     """linear_quadratic, the release's, or uniform, the paper's."""
     keep_detail: bool = True
-    """Give predictions the detail that the ST-VAE loses of queries, as far as pairs share it."""
+    """Weigh predictions against queries, and give them the detail that the ST-VAE loses of them, as
+    far as pairs share it."""
     restoration_guidance_scale: float | None = None
     """Strength of guidance for tasks that restore photos; that of the others if None."""
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lavin_dit.evaluation.question import Clip, Question
+from lavin_dit.pipeline.changes import weighed_against_query
 from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.detail import (
     NO_DETAIL,
@@ -64,8 +65,8 @@ class PipelinePredictor:
             seed: What the start noise is drawn from.
             num_samples: Answers to average; the pipeline's own number, for tasks that are averaged,
                 if None.
-            keep_detail: Whether answers are given the detail that queries lose, as far as the
-                examples share it; the pipeline's own choice if None.
+            keep_detail: Whether answers are weighed against queries and given the detail that
+                these lose, as far as the examples share it; the pipeline's own choice if None.
             restoration_guidance_scale: Strength of guidance for tasks that restore photos; that of
                 ``settings`` if None.
 
@@ -147,7 +148,7 @@ class PipelinePredictor:
     def _with_detail(
         self, painted: Float[Tensor, "t 3 h w"], question: Question
     ) -> Float[Tensor, "t 3 h w"]:
-        """Give an answer the detail that its query loses, as far as the examples share it."""
+        """Weigh an answer against its query, and give it what that loses, if examples share it."""
         height, width = question.query.shape[1:3]
         placement = place((height, width), canvas=Canvas(height=height, width=width), fit="pad")
         total = NO_DETAIL
@@ -160,6 +161,7 @@ class PipelinePredictor:
         if not total.is_shared:
             return painted
         rebuilt = self._rebuilt([question.query])[0]
+        painted = weighed_against_query(painted, rebuilt, placement, changes=total.changes)
         lost = lost_detail(question.query, rebuilt, placement)
         agreement = brightness_agreement(painted, rebuilt)
         return with_detail(painted, lost, placement, detail=total, agreement=agreement)
@@ -169,7 +171,7 @@ class PipelinePredictor:
         return self._decode(self._encode(clips), num_frames=len(clips[0]))
 
     def reconstruct(self, clips: Sequence[Clip]) -> list[Clip]:
-        """Encode and decode clips: as good as targets get without their queries' detail.
+        """Encode and decode clips: as good as targets get without what they keep of queries.
 
         Args:
             clips: Of one shape.
