@@ -4,8 +4,9 @@ A painting and its query are two witnesses of the target. The J-DiT paints the w
 error; the query shows exactly what stays and is wrong about what changes. How inputs change is seen
 in the context's pairs: a filled hole leaves all other pixels as they are, and deblurring moves most
 of them a little. With that as the prior of a change and the painting as a noisy measurement of it,
-the best guess of each value follows from Bayes' rule. How large the painting's own error is, nobody
-says; it is taken to be what explains best how painting and query differ.
+the best guess of each value follows from Bayes' rule. A painting is mostly a little wrong, and
+sometimes very: its error is taken to follow Student's distribution, of the width that explains best
+how painting and query differ.
 """
 
 import math
@@ -22,8 +23,9 @@ from lavin_dit.pipeline.fitting import Placement, cut_margins
 _STEPS_PER_UNIT = 128
 NUM_BINS = 2 * _STEPS_PER_UNIT + 1
 """Bins of a change from -1 to 1."""
-_PAINTING_ERRORS = 0.05, 0.08, 0.12, 0.2, 0.3
-_UNSEEN = 0.05
+_ERROR_WIDTHS = 0.03, 0.05, 0.08, 0.12, 0.2
+_FREEDOM = 3.0
+_UNSEEN = 0.02
 _COLOUR_ERROR = 0.04
 BRIGHTNESS = 0.299, 0.587, 0.114
 """Of red, green and blue, as grey photos have it (ITU-R BT.601)."""
@@ -103,7 +105,7 @@ def weighed_against_query(
     """Move a painting towards its query where what it changes is like no change of the pairs.
 
     Every value becomes the mean of what it can be, given the query, the painting and how inputs of
-    pairs change. One change of twenty is taken to be like none that was seen; where painting and
+    pairs change. One change of fifty is taken to be like none that was seen; where painting and
     query are apart by what only such a change explains, the painting stays as it is. Colour is
     moved as far as pairs leave it alone.
 
@@ -137,7 +139,7 @@ def _expected_change(
 ) -> Float[Tensor, "t 3 bins"]:
     """The mean change of a value, by how far query and painting are apart there.
 
-    For each frame with the painting's error that makes what was observed most likely.
+    For each frame with the width of the painting's error that makes what was observed most likely.
     """
     kernels = _kernels(prior.device)
     bins = torch.linspace(-1.0, 1.0, NUM_BINS, device=prior.device)
@@ -161,12 +163,14 @@ def _as_shares(counts: Float[Tensor, "s 3 bins"]) -> Float[Tensor, "s 3 bins"]:
 def _kernels(device: torch.device) -> Float[Tensor, "e bins bins2"]:
     """How likely query and painting are apart by (second axis) if the value changes by (third).
 
-    One for each error that a painting may have.
+    One for each width that a painting's error may have, by Student's t distribution.
     """
     bins = torch.linspace(-1.0, 1.0, NUM_BINS, device=device)
-    errors = torch.tensor(_PAINTING_ERRORS, device=device)[:, None, None]
-    missed = bins[:, None] + bins
-    return torch.exp(-missed.square() / (2 * errors.square())) / (errors * math.sqrt(2 * math.pi))
+    widths = torch.tensor(_ERROR_WIDTHS, device=device)[:, None, None]
+    missed = (bins[:, None] + bins) / widths
+    power = (_FREEDOM + 1) / 2
+    peak = math.gamma(power) / (math.gamma(_FREEDOM / 2) * math.sqrt(_FREEDOM * math.pi))
+    return peak / widths * (1 + missed.square() / _FREEDOM) ** -power
 
 
 def _counted(values: Float[Tensor, "t 3 y x"]) -> Int64[Tensor, "t 3 bins"]:
