@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from lavin_dit import LavinDiTPipeline
+from lavin_dit.evaluation.predictors.pipeline import PipelinePredictor
+from lavin_dit.evaluation.question import Question
 from lavin_dit.pipeline.changes import (
     NO_CHANGES,
     NUM_BINS,
@@ -13,6 +15,7 @@ from lavin_dit.pipeline.changes import (
     weighed_against_query,
 )
 from lavin_dit.pipeline.fitting import Canvas, place
+from lavin_dit.pipeline.sampling import SamplingSettings
 from pictures import picture
 from random_networks import random_pipeline
 
@@ -76,6 +79,41 @@ def test_those_of_several_pairs_add_up() -> None:
     assert (one + one).colour_square == 2 * one.colour_square
     assert (one + one).colour_share == one.colour_share
     torch.testing.assert_close((one + NO_CHANGES).counts, one.counts)
+
+
+def test_pairs_of_several_kinds_are_counted_together() -> None:
+    """A first frame and a clip, and two clips: no frame counts more than another."""
+    clip = torch.cat([photo(0), photo(1)])
+    by_frame, pooled = measured_changes(clip[:1], clip), measured_changes(clip, clip)
+    mixed = by_frame + pooled
+    assert mixed.counts.shape[0] == 1
+    assert mixed.counts.sum() == 2 * clip.numel()
+    assert (NO_CHANGES + by_frame).counts.shape[0] == 2
+
+
+def test_no_pairs_say_nothing() -> None:
+    painted, query = photo(0), photo(1)
+    found = weighed_against_query(painted, query, WHOLE, changes=NO_CHANGES)
+    torch.testing.assert_close(found, painted)
+
+
+def test_overshooting_paintings_are_drawn_back_as_well() -> None:
+    changes = measured_changes(photo(1), photo(1))
+    query = torch.full((1, 3, *SIZE), 0.97)
+    found = weighed_against_query(query + 0.1, query, WHOLE, changes=changes)
+    torch.testing.assert_close(found, query, atol=0.005, rtol=0)
+
+
+def test_what_is_no_number_spreads_no_further() -> None:
+    changes = measured_changes(photo(1), photo(1))
+    painted, query = photo(0) + 0.03, photo(0)
+    expected = weighed_against_query(painted, query, WHOLE, changes=changes)
+    painted[0, 1, 4, 5] = torch.nan
+    found = weighed_against_query(painted, query, WHOLE, changes=changes)
+    whole = torch.ones(SIZE, dtype=torch.bool)
+    whole[4, 5] = False
+    torch.testing.assert_close(found[..., whole], expected[..., whole], atol=1e-3, rtol=0)
+    assert torch.isfinite(measured_changes(painted, query).counts).all()
 
 
 def test_what_never_changes_is_taken_from_the_query() -> None:
@@ -211,6 +249,28 @@ def restoring_pipeline() -> LavinDiTPipeline:
     pipeline = random_pipeline("causal")
     pipeline.defaults = replace(pipeline.defaults, keep_detail=True, num_steps=2)
     return pipeline
+
+
+@pytest.mark.parametrize("num_frames", [1, 5])
+def test_evaluation_weighs_as_the_pipeline_does(num_frames: int) -> None:
+    """A photo, and a first frame that is continued."""
+    pipeline = restoring_pipeline()
+    clips = [np.stack([picture(32, 48, seed=seed)] * num_frames) for seed in range(4)]
+    asked = Question(
+        inputs=tuple(clip[:1] for clip in clips[1:]), targets=tuple(clips[1:]), query=clips[0][:1]
+    )
+    sampling = SamplingSettings(num_steps=2, guidance_scale=1.5, solver="euler")
+    context = [(clip[:1], clip) for clip in clips[1:]]
+    for keep_detail in (True, False):
+        predictor = PipelinePredictor(pipeline, settings=sampling, keep_detail=keep_detail)
+        answer = predictor.predict([asked])[0].astype(float)
+        expected = pipeline(
+            clips[0][:1], context=context, height=32, width=48, num_steps=2, guidance_scale=1.5,
+            solver="euler", keep_detail=keep_detail, progress=False,
+        ).clip.frames  # fmt: skip
+        assert np.abs(answer - expected).max() <= 1
+        near = np.abs(answer - clips[0]).mean() < 40
+        assert near == keep_detail
 
 
 @pytest.mark.parametrize("fit", ["pad", "tile"])

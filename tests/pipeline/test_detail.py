@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch.nn.functional import interpolate
 
 from lavin_dit import LavinDiTPipeline
@@ -74,7 +77,11 @@ def all_look_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr("lavin_dit.pipeline.detail._ALIKE_BELOW", 10.0)
     monkeypatch.setattr("lavin_dit.pipeline.detail._UNLIKE_FROM", 11.0)
-    monkeypatch.setattr("lavin_dit.pipeline.changes._UNSEEN", 1.0)
+    monkeypatch.setattr("lavin_dit.pipeline.finishing.weighed_against_query", as_painted)
+
+
+def as_painted(painted: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+    return painted
 
 
 def everywhere(height: int, width: int) -> torch.Tensor:
@@ -344,7 +351,7 @@ def test_each_place_is_given_detail_as_far_as_it_agrees(
     """A query narrower than the canvas; bounds with which random paintings agree in part."""
     monkeypatch.setattr("lavin_dit.pipeline.detail._ALIKE_BELOW", 0.05)
     monkeypatch.setattr("lavin_dit.pipeline.detail._UNLIKE_FROM", 0.9)
-    monkeypatch.setattr("lavin_dit.pipeline.changes._UNSEEN", 1.0)
+    monkeypatch.setattr("lavin_dit.pipeline.finishing.weighed_against_query", as_painted)
     pipeline, networks = keeping_pipeline(), keeping_pipeline().networks
     clips = [np.stack(photos(6, 32, 32)[start : start + num_frames]) for start in range(3)]
     query = np.stack(photos(9, 32, 32)[-num_frames:])
@@ -372,7 +379,9 @@ def test_targets_of_yet_another_length_get_none() -> None:
     pipeline = keeping_pipeline()
     clips = [np.stack([photo] * 9) for photo in photos(3)]
     task = pipeline.compile_context([(clip[:5], clip) for clip in clips])
-    assert task.detail == NO_DETAIL
+    assert task.detail is not None
+    assert not task.detail.is_shared
+    assert not task.detail.changes.counts.any()
     assert pipeline(clips[0][:5], context=task, **QUIET).clip.num_frames == 9
 
 
@@ -424,17 +433,37 @@ def test_what_was_compiled_with_detail_can_be_used_without() -> None:
     assert not torch.equal(own_choice, told)
 
 
-def test_files_of_before_are_read_and_have_no_detail(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_of_before_are_read_and_keep_what_they_know(tmp_path: Path) -> None:
     pipeline = keeping_pipeline()
     task = pipeline.compile_context(restoring_context())
     assert task.detail is not None
-    for version in (1, 2, 3):
-        with monkeypatch.context() as patched:
-            patched.setattr("lavin_dit.pipeline.compiled_task.FORMAT_VERSION", version)
-            path = task.save(tmp_path / f"{version}.safetensors")
-        assert CompiledTask.load(path).detail is None
+    paths = {version: tmp_path / f"{version}.safetensors" for version in (1, 2, 3)}
+    for version, path in paths.items():
+        rewritten(task.save(path), version=version)
+    for version in (1, 2):
+        assert CompiledTask.load(paths[version]).detail is None
+    third = CompiledTask.load(paths[3]).detail
+    assert third is not None
+    assert (third.fine, third.coarse) == (task.detail.fine, task.detail.coarse)
+    assert not third.changes.counts.any()
+
+
+def rewritten(path: Path, *, version: int) -> None:
+    """Make a compiled task's file one that knows no changes, of another version."""
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["task"]) | {"version": version}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    del tensors["changes"]
+    if header["detail"] is not None:
+        del header["detail"]["colour_square"]
+    save_file(tensors, path, metadata={"task": json.dumps(header)})
+
+
+def test_a_file_that_lost_its_changes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "task.safetensors"
+    rewritten(keeping_pipeline().compile_context(restoring_context()).save(path), version=4)
+    with pytest.raises(ValueError, match="the compiled task lacks 'changes'"):
+        CompiledTask.load(path)
 
 
 def test_a_posterior_that_is_sampled_has_noise_and_no_detail() -> None:

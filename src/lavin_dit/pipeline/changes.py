@@ -24,9 +24,13 @@ _STEPS_PER_UNIT = 128
 NUM_BINS = 2 * _STEPS_PER_UNIT + 1
 """Bins of a change from -1 to 1."""
 _ERROR_WIDTHS = 0.03, 0.05, 0.08, 0.12, 0.2
+"""What a painting's error may be, in values from 0 to 1; each frame gets the likeliest."""
 _FREEDOM = 3.0
+"""Degrees of freedom of its distribution, Student's."""
 _UNSEEN = 0.02
+"""Share of changes that are like none of the pairs."""
 _COLOUR_ERROR = 0.04
+"""A painting's error in colour alone, root mean square."""
 BRIGHTNESS = 0.299, 0.587, 0.114
 """Of red, green and blue, as grey photos have it (ITU-R BT.601)."""
 
@@ -42,15 +46,19 @@ class Changes:
     """
 
     counts: Float[Tensor, "f 3 bins"]
-    """Pixels of every frame and colour whose value changes by -1 to 1; of a single frame for all,
-    or of each frame of the target."""
+    """Pixels by frame, colour (red, green, blue) and change: bin i of 257 has those that change by
+    (i - 128) / 128, to the nearest. One row of all frames together, or one of each frame of the
+    target."""
     colour_square: float
-    """Sum over all values of the squares of that part of a change that leaves brightness alone."""
+    """Sum over all pixels and colours of the squares of a change less that of its brightness."""
 
     def __add__(self, other: "Changes") -> "Changes":
-        """Those of all pairs of two contexts."""
+        """Those of all pairs of two contexts; by frame if both are, or the other has no pair."""
+        mine, others = self.counts, other.counts
+        if len(mine) != len(others) and mine.any() and others.any():
+            mine, others = _together(mine), _together(others)
         return Changes(
-            counts=self.counts + other.counts,
+            counts=mine + others,
             colour_square=self.colour_square + other.colour_square,
         )
 
@@ -65,8 +73,12 @@ class Changes:
         return _COLOUR_ERROR**2 / (_COLOUR_ERROR**2 + mean_square)
 
 
+def _together(counts: Float[Tensor, "f 3 bins"]) -> Float[Tensor, "1 3 bins"]:
+    return counts.sum(dim=0, keepdim=True)
+
+
 NO_CHANGES = Changes(counts=torch.zeros(1, 3, NUM_BINS), colour_square=0.0)
-"""Those of no pair."""
+"""Those of no pair, which say nothing: paintings stay as they are."""
 
 
 def measured_changes(
@@ -82,17 +94,24 @@ def measured_changes(
     Returns:
         Counts of all frames together where each has a frame of its own beside it; otherwise those
         of each frame of the target.
+
+    Source:
+        Ours, decision 0022.
     """
     if rebuilt_target.shape[2:] != rebuilt_input.shape[2:]:
         rebuilt_target = interpolate(
             rebuilt_target, size=rebuilt_input.shape[2:], mode="bilinear", antialias=True
         )
-    change = rebuilt_target.clamp(0.0, 1.0) - rebuilt_input.clamp(0.0, 1.0)
-    counts = _counted(change)
+    rows, colour_square = [], 0.0
+    for number, target in enumerate(rebuilt_target):
+        given = rebuilt_input[min(number, len(rebuilt_input) - 1)]
+        change = (target.clamp(0.0, 1.0) - given.clamp(0.0, 1.0)).nan_to_num(0.0)
+        rows.append(_counted(change))
+        colour_square += float((change - _brightness(change)).square().sum())
+    counts = torch.stack(rows).float().cpu()
     if len(rebuilt_input) == len(rebuilt_target):
-        counts = counts.sum(dim=0, keepdim=True)
-    colour = change - _brightness(change)
-    return Changes(counts=counts.float().cpu(), colour_square=float(colour.square().sum()))
+        counts = _together(counts)
+    return Changes(counts=counts, colour_square=colour_square)
 
 
 def weighed_against_query(
@@ -114,49 +133,72 @@ def weighed_against_query(
         rebuilt: What the autoencoder leaves of the query, likewise; of as many frames, or of one,
             which all are compared with.
         placement: Where the query lies there; margins are no evidence of the painting's error.
-        changes: Those of the pairs.
+        changes: Those of the pairs; those of all frames together, where the query has several.
 
     Returns:
-        The painting, around [0, 1].
+        Values in [0, 1].
 
     Source:
         Ours, decision 0022.
     """
-    apart = rebuilt.clamp(0.0, 1.0) - painted.clamp(0.0, 1.0)
-    observed = _counted(cut_margins(apart, placement)).float()
-    prior = _as_shares(changes.counts.to(painted.device))
-    move = apart + _read_off(_expected_change(prior, observed), apart)
-    return painted + torch.lerp(_brightness(move), move, changes.colour_share)
+    painted, rebuilt = painted.clamp(0.0, 1.0), rebuilt.clamp(0.0, 1.0)
+    counts = changes.counts.to(painted.device)
+    if len(rebuilt) > 1:
+        counts = _together(counts)
+    expected = _ExpectedChange.under(counts)
+    for number in range(len(painted)):
+        apart = (rebuilt[min(number, len(rebuilt) - 1)] - painted[number]).nan_to_num(0.0)
+        observed = _counted(cut_margins(apart[None], placement)[0]).float()
+        table = expected.where_apart(observed, frame=number)
+        move = apart + _read_off(table, apart)
+        painted[number] += torch.lerp(_brightness(move), move, changes.colour_share)
+    return painted
 
 
-def _brightness(values: Float[Tensor, "t 3 y x"]) -> Float[Tensor, "t 1 y x"]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ExpectedChange:
+    """What values change by, given how far apart a query and its painting are."""
+
+    density: Float[Tensor, "e f 3 bins"]
+    """How likely each distance is; by width of the painting's error, and frame."""
+    mean: Float[Tensor, "e f 3 bins"]
+    """Mean change at each distance."""
+
+    @classmethod
+    def under(cls, counts: Float[Tensor, "f 3 bins"]) -> "_ExpectedChange":
+        """By Bayes' rule, with counted changes as the prior.
+
+        Args:
+            counts: As in `Changes`.
+        """
+        prior = counts / counts.sum(dim=2, keepdim=True).clamp_min(1.0)
+        bins, kernels = _bins(counts.device), _kernels(counts.device)
+        density = (1 - _UNSEEN) * torch.einsum("eab,fcb->efca", kernels, prior) + _UNSEEN / 2
+        moment = (1 - _UNSEEN) * torch.einsum("eab,fcb->efca", kernels, prior * bins)
+        return cls(density=density, mean=(moment - _UNSEEN / 2 * bins) / density)
+
+    def where_apart(
+        self, observed: Float[Tensor, "3 bins"], *, frame: int
+    ) -> Float[Tensor, "3 bins"]:
+        """The mean change by distance, for the width of error that makes a frame most likely.
+
+        Args:
+            observed: How many of its pixels are at each distance.
+            frame: Which one.
+        """
+        frame = min(frame, self.density.shape[1] - 1)
+        likelihood = (observed * self.density[:, frame].log()).sum(dim=(1, 2))
+        return self.mean[likelihood.argmax(), frame]
+
+
+def _brightness(values: Float[Tensor, "3 y x"]) -> Float[Tensor, "1 y x"]:
     weights = values.new_tensor(BRIGHTNESS)[:, None, None]
-    return (values * weights).sum(dim=1, keepdim=True)
+    return (values * weights).sum(dim=0, keepdim=True)
 
 
-def _expected_change(
-    prior: Float[Tensor, "s 3 bins"], observed: Float[Tensor, "t 3 bins"]
-) -> Float[Tensor, "t 3 bins"]:
-    """The mean change of a value, by how far query and painting are apart there.
-
-    For each frame with the width of the painting's error that makes what was observed most likely.
-    """
-    kernels = _kernels(prior.device)
-    bins = torch.linspace(-1.0, 1.0, NUM_BINS, device=prior.device)
-    density = _seen(torch.einsum("eab,scb->esca", kernels, prior)) + _UNSEEN / 2
-    moment = _seen(torch.einsum("eab,scb->esca", kernels, prior * bins)) - _UNSEEN / 2 * bins
-    likelihood = (observed * density.log()).sum(dim=(2, 3))
-    best = likelihood.argmax(dim=0)
-    frames = torch.arange(len(observed), device=prior.device).clamp_max(len(prior) - 1)
-    return (moment / density)[best, frames]
-
-
-def _seen(density: Tensor) -> Tensor:
-    return (1 - _UNSEEN) * density
-
-
-def _as_shares(counts: Float[Tensor, "s 3 bins"]) -> Float[Tensor, "s 3 bins"]:
-    return counts / counts.sum(dim=2, keepdim=True)
+@lru_cache(maxsize=4)
+def _bins(device: torch.device) -> Float[Tensor, " bins"]:
+    return torch.linspace(-1.0, 1.0, NUM_BINS, device=device)
 
 
 @lru_cache(maxsize=4)
@@ -165,7 +207,7 @@ def _kernels(device: torch.device) -> Float[Tensor, "e bins bins2"]:
 
     One for each width that a painting's error may have, by Student's t distribution.
     """
-    bins = torch.linspace(-1.0, 1.0, NUM_BINS, device=device)
+    bins = _bins(device)
     widths = torch.tensor(_ERROR_WIDTHS, device=device)[:, None, None]
     missed = (bins[:, None] + bins) / widths
     power = (_FREEDOM + 1) / 2
@@ -173,24 +215,18 @@ def _kernels(device: torch.device) -> Float[Tensor, "e bins bins2"]:
     return peak / widths * (1 + missed.square() / _FREEDOM) ** -power
 
 
-def _counted(values: Float[Tensor, "t 3 y x"]) -> Int64[Tensor, "t 3 bins"]:
-    """Histograms of each frame and colour, of values from -1 to 1."""
-    frames, channels = values.shape[:2]
-    bins = ((values + 1) * _STEPS_PER_UNIT).round().long().flatten(2)
-    rows = torch.arange(frames * channels, device=values.device).view(frames, channels, 1)
-    counts = torch.bincount(
-        (bins + rows * NUM_BINS).flatten(), minlength=frames * channels * NUM_BINS
-    )
-    return counts.view(frames, channels, NUM_BINS)
+def _counted(values: Float[Tensor, "3 y x"]) -> Int64[Tensor, "3 bins"]:
+    """Histograms of each colour, of values from -1 to 1."""
+    bins = ((values + 1) * _STEPS_PER_UNIT).round().long().flatten(1)
+    return torch.stack([torch.bincount(colour, minlength=NUM_BINS) for colour in bins])
 
 
 def _read_off(
-    table: Float[Tensor, "t 3 bins"], values: Float[Tensor, "t 3 y x"]
-) -> Float[Tensor, "t 3 y x"]:
+    table: Float[Tensor, "3 bins"], values: Float[Tensor, "3 y x"]
+) -> Float[Tensor, "3 y x"]:
     """What a table says of values from -1 to 1, linearly between its bins."""
-    place = (values.flatten(2) + 1) * _STEPS_PER_UNIT
+    place = (values.flatten(1) + 1) * _STEPS_PER_UNIT
     below = place.floor().clamp(0, NUM_BINS - 2)
-    part = place - below
     first = below.long()
-    low, high = table.gather(2, first), table.gather(2, first + 1)
-    return torch.lerp(low, high, part).view_as(values)
+    low, high = table.gather(1, first), table.gather(1, first + 1)
+    return torch.lerp(low, high, place - below).view_as(values)

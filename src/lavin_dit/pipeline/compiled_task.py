@@ -19,14 +19,15 @@ from torch import Tensor
 
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.pipeline.atomic import written_atomically
-from lavin_dit.pipeline.changes import Changes
+from lavin_dit.pipeline.changes import NO_CHANGES, Changes
 from lavin_dit.pipeline.detail import BandFit, SharedDetail, are_comparable
 from lavin_dit.pipeline.fitting import Canvas, Fit
 
 FORMAT = "lavin-dit compiled task"
 FORMAT_VERSION = 4
 _READABLE = (1, 2, 3, FORMAT_VERSION)
-"""The first knows no detail, the second measured it otherwise, the third had no changes."""
+"""The first knows no detail, the second measured it otherwise, the third counted no changes."""
+_FIRST_WITH_DETAIL = 3
 _CHANGES = "changes"
 
 
@@ -56,7 +57,7 @@ class CompiledTask:
     model: str
     """Fingerprint of the networks that compiled it."""
     detail: SharedDetail | None = None
-    """What inputs and targets share of what the autoencoder loses; None if not measured."""
+    """What inputs and targets have in common; None if not measured."""
 
     def __post_init__(self) -> None:
         """Check the counts."""
@@ -77,11 +78,11 @@ class CompiledTask:
         return len(self.pair_names)
 
     def kept_detail(self, num_frames: int) -> SharedDetail | None:
-        """What a prediction is given of its query's lost detail; None if nothing.
+        """By what a prediction keeps something of its query; None if it keeps nothing.
 
         Args:
-            num_frames: Frames of the query: as many as the target has, or one, whose detail all
-                frames of the target are given; otherwise nothing is given.
+            num_frames: Frames of the query: as many as the target has, or one, which all frames of
+                the target are compared with; otherwise nothing is kept.
         """
         if self.detail is None or not are_comparable(num_frames, self.target_num_frames):
             return None
@@ -158,23 +159,24 @@ def _described(detail: SharedDetail) -> dict[str, Any]:
     }
 
 
-def _detail_from(saved: Mapping[str, Any], counts: Tensor) -> SharedDetail:
+def _detail_from(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> SharedDetail | None:
+    saved, version = header["detail"], header["version"]
+    if version < _FIRST_WITH_DETAIL or saved is None:
+        return None
+    changes = NO_CHANGES
+    if version == FORMAT_VERSION:
+        changes = Changes(counts=tensors.pop(_CHANGES), colour_square=saved["colour_square"])
     return SharedDetail(
-        fine=BandFit(**saved["fine"]),
-        coarse=BandFit(**saved["coarse"]),
-        changes=Changes(counts=counts, colour_square=saved["colour_square"]),
+        fine=BandFit(**saved["fine"]), coarse=BandFit(**saved["coarse"]), changes=changes
     )
 
 
 def _from_header(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> CompiledTask:
-    latent, counts = tensors.pop("latent"), tensors.pop(_CHANGES, None)
+    latent, detail = tensors.pop("latent"), _detail_from(header, tensors)
     cache = None
     if header["cache_grid"] is not None:
         rows, cols = header["cache_grid"]
         cache = ContextCache.from_tensors(tensors, num_frames=latent.shape[2], rows=rows, cols=cols)
-    detail = None
-    if header["version"] == FORMAT_VERSION and header["detail"] is not None and counts is not None:
-        detail = _detail_from(header["detail"], counts)
     return CompiledTask(
         latent=latent,
         clip_frames=tuple(header["clip_frames"]),

@@ -33,8 +33,7 @@ def compile_pairs(  # noqa: PLR0913 - a context, and all ways to compile it
         fit: How pictures get there. Of pairs for ``tile``, the middle is shown at its own size: the
             task at the scale at which tiles of queries meet it.
         seed: What posterior noise is drawn from, where it is sampled.
-        keep_detail: Whether to measure what inputs and targets share of the detail that the
-            autoencoder loses, which decodes the pairs.
+        keep_detail: Whether to measure what targets keep of their inputs, which decodes the pairs.
         onto: A task to append to; it stays as it is, and none of it is computed again.
 
     Raises:
@@ -118,7 +117,7 @@ def _detail_of(
     latents: Sequence[Tensor],
     placements: Sequence[Placement],
 ) -> SharedDetail:
-    """What inputs and targets share of what the autoencoder loses, over all pairs."""
+    """What inputs and targets have in common, over all pairs."""
     total = NO_DETAIL
     for number, pair in enumerate(pairs):
         if not are_comparable(pair.input.num_frames, pair.target.num_frames):

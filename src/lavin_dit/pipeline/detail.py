@@ -69,7 +69,7 @@ class SharedDetail:
     coarse: so the two are measured and given apart.
 
     Source:
-        Ours, decision 0021.
+        Ours, decisions 0021 and 0022.
     """
 
     fine: BandFit
@@ -235,9 +235,10 @@ def pair_detail(
     rebuilt: Sequence[Float[Tensor, "_ 3 y x"]],
     placements: Sequence[Placement],
 ) -> SharedDetail:
-    """Measure what the halves of one pair share, at the input's size.
+    """Measure what the halves of one pair have in common: detail, at the input's size, and changes.
 
-    Where they agree is told at the working size, by what the autoencoder leaves of both.
+    Changes, and where they agree, are told at the working size, by what the autoencoder leaves of
+    both.
 
     Args:
         halves: Input and target; equally long, or the input of one frame. Sizes may differ.

@@ -5,29 +5,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from lavin_dit.pipeline.batching import batches, progress_bar
-from lavin_dit.pipeline.changes import weighed_against_query
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.compiled_task import CompiledTask
-from lavin_dit.pipeline.detail import (
-    SharedDetail,
-    brightness_agreement,
-    frame_beside,
-    lost_detail,
-    lost_working_detail,
-    with_detail,
-)
-from lavin_dit.pipeline.fitting import (
-    Canvas,
-    Placement,
-    cut_margins,
-    fit_frames,
-    place,
-    unfit_frames,
-)
+from lavin_dit.pipeline.finishing import finished
+from lavin_dit.pipeline.fitting import Canvas, fit_frames, place
 from lavin_dit.pipeline.networks import Networks
 from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.pipeline.sampling import SamplingSettings
@@ -178,7 +162,9 @@ def _predict_batch(
             painted = networks.rebuild(latent[None], num_frames=num_frames)
             detail = task.kept_detail(clip.num_frames)
             rebuilt = networks.rebuild(query, num_frames=clip.num_frames) if detail else None
-            pixels, inside = _finished(painted, placement, clip, rebuilt=rebuilt, detail=detail)
+            pixels, inside = finished(
+                painted, placement, clip.frames, rebuilt=rebuilt, detail=detail
+            )
         yield Prediction(
             name=clip.name,
             pixels=pixels,
@@ -238,10 +224,10 @@ def _predict_in_tiles(
                     rebuilt.add(networks.rebuild(query, num_frames=clip.num_frames))
     pixels = inside = None
     if settings.output_type == "pixels":
-        pixels, inside = _finished(
+        pixels, inside = finished(
             painted.result(),
             grid.placement,
-            clip,
+            clip.frames,
             rebuilt=rebuilt.result() if detail else None,
             detail=detail,
         )
@@ -254,43 +240,6 @@ def _predict_in_tiles(
         seed=settings.seed,
         pair_names=task.pair_names,
     )
-
-
-def _finished(
-    painted: Float[Tensor, "t 3 y x"],
-    placement: Placement,
-    clip: Clip,
-    *,
-    rebuilt: Float[Tensor, "s 3 y x"] | None,
-    detail: SharedDetail | None,
-) -> tuple[Float[Tensor, "t 3 h w"], Float[Tensor, "t 3 y2 x2"]]:
-    """Take a painting off its canvas, and give it the query's detail.
-
-    Args:
-        painted: The painting, on the canvas.
-        placement: Where the query lay.
-        clip: The query.
-        rebuilt: What the autoencoder leaves of it, on the canvas; None where nothing is given.
-        detail: What is given; None likewise.
-
-    Returns:
-        The painting at the query's own size, and at the working size without margins; what is given
-        detail has values in [0, 1].
-    """
-    if rebuilt is not None and detail is not None:
-        painted = weighed_against_query(painted, rebuilt, placement, changes=detail.changes)
-    pixels, inside = unfit_frames(painted, placement), cut_margins(painted, placement)
-    if rebuilt is not None and detail is not None:
-        agreement = brightness_agreement(inside, cut_margins(rebuilt, placement))
-        lost = lost_working_detail(clip.frames, rebuilt, placement)
-        inside = with_detail(inside, lost, placement, detail=detail, agreement=agreement)
-        for number in range(len(pixels)):
-            one, of_query = slice(number, number + 1), frame_beside(number, clip.num_frames)
-            lost = lost_detail(clip.frames[of_query], rebuilt[of_query], placement)
-            pixels[one] = with_detail(
-                pixels[one], lost, placement, detail=detail, agreement=agreement[one]
-            )
-    return pixels, inside
 
 
 def _tile_batches(

@@ -11,17 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lavin_dit.evaluation.question import Clip, Question
-from lavin_dit.pipeline.changes import weighed_against_query
 from lavin_dit.pipeline.compiled_task import CompiledTask
-from lavin_dit.pipeline.detail import (
-    NO_DETAIL,
-    SharedDetail,
-    are_comparable,
-    brightness_agreement,
-    lost_detail,
-    pair_detail,
-    with_detail,
-)
+from lavin_dit.pipeline.detail import NO_DETAIL, SharedDetail, are_comparable, pair_detail
+from lavin_dit.pipeline.finishing import finished
 from lavin_dit.pipeline.fitting import (
     Canvas,
     pad_to_whole_groups,
@@ -161,10 +153,7 @@ class PipelinePredictor:
         if not total.is_shared:
             return painted
         rebuilt = self._rebuilt([question.query])[0]
-        painted = weighed_against_query(painted, rebuilt, placement, changes=total.changes)
-        lost = lost_detail(question.query, rebuilt, placement)
-        agreement = brightness_agreement(painted, rebuilt)
-        return with_detail(painted, lost, placement, detail=total, agreement=agreement)
+        return finished(painted, placement, question.query, rebuilt=rebuilt, detail=total)[0]
 
     def _rebuilt(self, clips: Sequence[Clip]) -> list[Float[Tensor, "t 3 h w"]]:
         """What the autoencoder leaves of clips of one shape, around [0, 1]."""
