@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 
 from lavin_dit import LavinDiTPipeline
 from lavin_dit.evaluation.predictors.pipeline import PipelinePredictor
@@ -89,6 +90,12 @@ def test_pairs_of_several_kinds_are_counted_together() -> None:
     assert mixed.counts.shape[0] == 1
     assert mixed.counts.sum() == 2 * clip.numel()
     assert (NO_CHANGES + by_frame).counts.shape[0] == 2
+
+
+@pytest.mark.parametrize("shape", [(1, 3, NUM_BINS - 1), (3, NUM_BINS), (1, 1, NUM_BINS)])
+def test_counts_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises((ValueError, TypeCheckError), match="counts"):
+        Changes(counts=torch.zeros(shape), colour_square=0.0)
 
 
 def test_no_pairs_say_nothing() -> None:

@@ -41,6 +41,9 @@ class Changes:
 
     Measured at the working size, between what the autoencoder leaves of both.
 
+    Raises:
+        ValueError: If the counts are not those of three colours and 257 changes.
+
     Source:
         Ours, decision 0022.
     """
@@ -51,6 +54,13 @@ class Changes:
     target."""
     colour_square: float
     """Sum over all pixels and colours of the squares of a change less that of its brightness."""
+
+    def __post_init__(self) -> None:
+        """Check what a damaged file can get wrong."""
+        if self.counts.shape[1:] != (3, NUM_BINS):
+            raise ValueError(
+                f"counts must be frames x 3 x {NUM_BINS}, got {tuple(self.counts.shape)}"
+            )
 
     def __add__(self, other: "Changes") -> "Changes":
         """Those of all pairs of two contexts; by frame if both are, or the other has no pair."""

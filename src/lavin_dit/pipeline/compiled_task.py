@@ -160,11 +160,10 @@ def _described(detail: SharedDetail) -> dict[str, Any]:
 
 
 def _detail_from(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> SharedDetail | None:
-    saved, version = header["detail"], header["version"]
-    if version < _FIRST_WITH_DETAIL or saved is None:
+    if header["version"] < _FIRST_WITH_DETAIL or header["detail"] is None:
         return None
-    changes = NO_CHANGES
-    if version == FORMAT_VERSION:
+    saved, changes = header["detail"], NO_CHANGES
+    if header["version"] == FORMAT_VERSION:
         changes = Changes(counts=tensors.pop(_CHANGES), colour_square=saved["colour_square"])
     return SharedDetail(
         fine=BandFit(**saved["fine"]), coarse=BandFit(**saved["coarse"]), changes=changes
