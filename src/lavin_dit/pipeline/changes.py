@@ -31,8 +31,7 @@ _UNSEEN = 0.02
 """Share of changes that are like none of the pairs."""
 _COLOUR_ERROR = 0.04
 """A painting's error in colour alone, root mean square."""
-BRIGHTNESS = 0.299, 0.587, 0.114
-"""Of red, green and blue, as grey photos have it (ITU-R BT.601)."""
+_BRIGHTNESS = 0.299, 0.587, 0.114  # as grey photos have it (ITU-R BT.601)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,7 +116,7 @@ def measured_changes(
         given = rebuilt_input[min(number, len(rebuilt_input) - 1)]
         change = (target.clamp(0.0, 1.0) - given.clamp(0.0, 1.0)).nan_to_num(0.0)
         rows.append(_counted(change))
-        colour_square += float((change - _brightness(change)).square().sum())
+        colour_square += float((change - brightness(change)).square().sum())
     counts = torch.stack(rows).float().cpu()
     if len(rebuilt_input) == len(rebuilt_target):
         counts = _together(counts)
@@ -161,7 +160,7 @@ def weighed_against_query(
         observed = _counted(cut_margins(apart[None], placement)[0]).float()
         table = expected.where_apart(observed, frame=number)
         move = apart + _read_off(table, apart)
-        painted[number] += torch.lerp(_brightness(move), move, changes.colour_share)
+        painted[number] += torch.lerp(brightness(move), move, changes.colour_share)
     return painted
 
 
@@ -201,9 +200,17 @@ class _ExpectedChange:
         return self.mean[likelihood.argmax(), frame]
 
 
-def _brightness(values: Float[Tensor, "3 y x"]) -> Float[Tensor, "1 y x"]:
-    weights = values.new_tensor(BRIGHTNESS)[:, None, None]
-    return (values * weights).sum(dim=0, keepdim=True)
+def brightness(values: Float[Tensor, "*t 3 y x"]) -> Float[Tensor, "*t 1 y x"]:
+    """Brightness of red, green and blue, or what a change of them does to it.
+
+    Args:
+        values: Colours, or their changes.
+
+    Returns:
+        The mean with the weights of ITU-R BT.601, as grey photos have it.
+    """
+    weights = values.new_tensor(_BRIGHTNESS)[:, None, None]
+    return (values * weights).sum(dim=-3, keepdim=True)
 
 
 @lru_cache(maxsize=4)

@@ -19,7 +19,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from lavin_dit.pipeline.changes import BRIGHTNESS, NO_CHANGES, Changes, measured_changes
+from lavin_dit.pipeline.changes import NO_CHANGES, Changes, brightness, measured_changes
 from lavin_dit.pipeline.fitting import (
     Placement,
     cut_margins,
@@ -126,16 +126,11 @@ def brightness_agreement(
     """
     if other.shape[2:] != one.shape[2:]:
         other = interpolate(other, size=one.shape[2:], mode="bilinear", antialias=True)
-    difference = (_brightness(one) - _brightness(other)).abs()
+    difference = (brightness(one.clamp(0.0, 1.0)) - brightness(other.clamp(0.0, 1.0))).abs()
     mean = avg_pool2d(
         difference, _WINDOW_PX, stride=1, padding=_WINDOW_PX // 2, count_include_pad=False
     )
     return ((_UNLIKE_FROM - mean) / (_UNLIKE_FROM - _ALIKE_BELOW)).clamp(0.0, 1.0)
-
-
-def _brightness(frames: Float[Tensor, "t 3 y x"]) -> Float[Tensor, "t 1 y x"]:
-    weights = frames.new_tensor(BRIGHTNESS)[:, None, None]
-    return (frames.clamp(0.0, 1.0) * weights).sum(dim=1, keepdim=True)
 
 
 def shared_detail(
