@@ -1,20 +1,15 @@
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch.nn.functional import interpolate
 
 from lavin_dit import LavinDiTPipeline
 from lavin_dit.evaluation.predictors.pipeline import PipelinePredictor
 from lavin_dit.evaluation.question import Question
-from lavin_dit.pipeline.compiled_task import CompiledTask
 from lavin_dit.pipeline.detail import (
     LEAST_SHARE,
     MOST_SHARE,
@@ -383,88 +378,6 @@ def test_targets_of_yet_another_length_get_none() -> None:
     assert not task.detail.is_shared
     assert not task.detail.changes.counts.any()
     assert pipeline(clips[0][:5], context=task, **QUIET).clip.num_frames == 9
-
-
-def test_a_compiled_task_knows_what_targets_keep(tmp_path: Path) -> None:
-    pipeline, query = keeping_pipeline(), picture(32, 48, seed=9)
-    pairs = [(photo, faded(photo)) for photo in photos(3)]
-    task = pipeline.compile_context(pairs)
-    loaded = CompiledTask.load(task.save(tmp_path / "task.safetensors"))
-    assert loaded.detail is not None
-    assert task.detail is not None
-    assert (loaded.detail.fine, loaded.detail.coarse) == (task.detail.fine, task.detail.coarse)
-    assert torch.equal(loaded.detail.changes.counts, task.detail.changes.counts)
-    direct = pipeline(query, context=pairs, **QUIET)
-    from_file = pipeline(query, context=loaded, **QUIET)
-    assert direct.pixels is not None
-    assert from_file.pixels is not None
-    assert torch.equal(direct.pixels, from_file.pixels)
-    begun = pipeline.compile_context(pairs[:2])
-    appended = pipeline.append_pair(begun, pairs[2], name="2")
-    assert appended.detail is not None
-    assert appended.detail.fine.share == pytest.approx(task.detail.fine.share)
-    assert appended.detail.coarse.share == pytest.approx(task.detail.coarse.share)
-    torch.testing.assert_close(
-        appended.detail.changes.counts, task.detail.changes.counts, atol=3, rtol=0
-    )
-
-
-def test_a_task_compiled_without_detail_stays_so() -> None:
-    pipeline, query = keeping_pipeline(), picture(32, 48, seed=9)
-    task = pipeline.compile_context(restoring_context(), keep_detail=False)
-    assert task.detail is None
-    assert pipeline.append_pair(task, restoring_context()[0], name="more").detail is None
-    pipeline(query, context=task, **QUIET)
-    with pytest.raises(ValueError, match="compile it again with keep_detail"):
-        pipeline(query, context=task, keep_detail=True, **QUIET)
-
-
-def test_what_was_compiled_with_detail_can_be_used_without() -> None:
-    pipeline = keeping_pipeline()
-    task = pipeline.compile_context(restoring_context())
-    assert task.detail is not None
-    assert pipeline.compile_context(task) is task
-    assert pipeline.compile_context(task, keep_detail=False).detail is None
-    pipeline.defaults = replace(pipeline.defaults, keep_detail=False)
-    query = picture(32, 48, seed=9)
-    own_choice, told = (
-        pipeline(query, context=task, keep_detail=keep, **QUIET).pixels for keep in (None, True)
-    )
-    assert not torch.equal(own_choice, told)
-
-
-def test_files_of_before_are_read_and_keep_what_they_know(tmp_path: Path) -> None:
-    pipeline = keeping_pipeline()
-    task = pipeline.compile_context(restoring_context())
-    assert task.detail is not None
-    paths = {version: tmp_path / f"{version}.safetensors" for version in (1, 2, 3)}
-    for version, path in paths.items():
-        rewritten(task.save(path), version=version)
-    for version in (1, 2):
-        assert CompiledTask.load(paths[version]).detail is None
-    third = CompiledTask.load(paths[3]).detail
-    assert third is not None
-    assert (third.fine, third.coarse) == (task.detail.fine, task.detail.coarse)
-    assert not third.changes.counts.any()
-
-
-def rewritten(path: Path, *, version: int) -> None:
-    """Make a compiled task's file one of another version, without what that did not know."""
-    with safe_open(path, framework="pt") as file:
-        header = json.loads(file.metadata()["task"]) | {"version": version}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    del tensors["changes"]
-    del header["detail"]["colour_square"]
-    if version == 1:
-        del header["detail"]
-    save_file(tensors, path, metadata={"task": json.dumps(header)})
-
-
-def test_a_file_that_lost_its_changes_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "task.safetensors"
-    rewritten(keeping_pipeline().compile_context(restoring_context()).save(path), version=4)
-    with pytest.raises(ValueError, match="the compiled task lacks 'changes'"):
-        CompiledTask.load(path)
 
 
 def test_a_posterior_that_is_sampled_has_noise_and_no_detail() -> None:

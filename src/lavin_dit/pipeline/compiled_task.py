@@ -7,7 +7,7 @@ model, one canvas and one way of fitting.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,14 @@ from torch import Tensor
 
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.pipeline.atomic import written_atomically
-from lavin_dit.pipeline.changes import NO_CHANGES, Changes
-from lavin_dit.pipeline.detail import BandFit, SharedDetail, are_comparable
+from lavin_dit.pipeline.compiled_detail import described_detail, detail_from, detail_tensors
+from lavin_dit.pipeline.detail import SharedDetail, are_comparable
 from lavin_dit.pipeline.fitting import Canvas, Fit
 
 FORMAT = "lavin-dit compiled task"
-FORMAT_VERSION = 4
-_READABLE = (1, 2, 3, FORMAT_VERSION)
-"""The first knows no detail, the second measured it otherwise, the third counted no changes."""
-_FIRST_WITH_DETAIL = 3
-_CHANGES = "changes"
+FORMAT_VERSION = 5
+_READABLE = (1, 2, 3, 4, FORMAT_VERSION)
+"""They differ in what they know of detail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +84,7 @@ class CompiledTask:
         """
         if self.detail is None or not are_comparable(num_frames, self.target_num_frames):
             return None
-        return self.detail if self.detail.is_shared else None
+        return self.detail if self.detail.is_of_use else None
 
     def to(self, *, device: torch.device, dtype: torch.dtype) -> "CompiledTask":
         """Return the task on a device and in a precision."""
@@ -100,11 +98,9 @@ class CompiledTask:
             OSError: If it can't be written.
         """
         path = Path(path)
-        tensors = {"latent": self.latent.contiguous()}
+        tensors = {"latent": self.latent.contiguous()} | detail_tensors(self.detail)
         if self.cache is not None:
             tensors |= self.cache.to_tensors()
-        if self.detail is not None:
-            tensors[_CHANGES] = self.detail.changes.counts
         header = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
@@ -115,7 +111,7 @@ class CompiledTask:
             "pair_names": self.pair_names,
             "target_num_frames": self.target_num_frames,
             "model": self.model,
-            "detail": None if self.detail is None else _described(self.detail),
+            "detail": described_detail(self.detail),
             "cache_grid": None if self.cache is None else (self.cache.rows, self.cache.cols),
         }
         with written_atomically(path) as partial:
@@ -151,27 +147,8 @@ class CompiledTask:
             raise ValueError(f"{path}: the compiled task lacks {error}") from error
 
 
-def _described(detail: SharedDetail) -> dict[str, Any]:
-    return {
-        "fine": asdict(detail.fine),
-        "coarse": asdict(detail.coarse),
-        "colour_square": detail.changes.colour_square,
-    }
-
-
-def _detail_from(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> SharedDetail | None:
-    if header["version"] < _FIRST_WITH_DETAIL or header["detail"] is None:
-        return None
-    saved, changes = header["detail"], NO_CHANGES
-    if header["version"] == FORMAT_VERSION:
-        changes = Changes(counts=tensors.pop(_CHANGES), colour_square=saved["colour_square"])
-    return SharedDetail(
-        fine=BandFit(**saved["fine"]), coarse=BandFit(**saved["coarse"]), changes=changes
-    )
-
-
 def _from_header(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> CompiledTask:
-    latent, detail = tensors.pop("latent"), _detail_from(header, tensors)
+    latent, detail = tensors.pop("latent"), detail_from(header, tensors)
     cache = None
     if header["cache_grid"] is not None:
         rows, cols = header["cache_grid"]

@@ -28,6 +28,7 @@ from lavin_dit.pipeline.fitting import (
     to_unit_range,
     unfit_frames,
 )
+from lavin_dit.pipeline.outlines import NO_OUTLINES, Outlines, measured_outlines
 
 LEAST_SHARE = 0.2
 """A smaller share counts as none: it is by chance, as where annotations are asked for, or of no use
@@ -69,7 +70,7 @@ class SharedDetail:
     coarse: so the two are measured and given apart.
 
     Source:
-        Ours, decisions 0021 and 0022.
+        Ours, decisions 0021, 0022 and 0023.
     """
 
     fine: BandFit
@@ -78,6 +79,8 @@ class SharedDetail:
     """Of the rest of what it loses."""
     changes: Changes = NO_CHANGES
     """How they differ in what it keeps."""
+    outlines: Outlines = NO_OUTLINES
+    """How far things end in targets where they end in inputs."""
 
     def __add__(self, other: "SharedDetail") -> "SharedDetail":
         """That of all pairs of two contexts."""
@@ -85,12 +88,18 @@ class SharedDetail:
             fine=self.fine + other.fine,
             coarse=self.coarse + other.coarse,
             changes=self.changes + other.changes,
+            outlines=self.outlines + other.outlines,
         )
 
     @property
     def is_shared(self) -> bool:
         """Whether targets have anything of what the autoencoder loses of their inputs."""
         return self.fine.share > 0 or self.coarse.share > 0
+
+    @property
+    def is_of_use(self) -> bool:
+        """Whether it changes a painting."""
+        return self.is_shared or self.outlines.share > 0
 
 
 _NONE = BandFit(product=0.0, square=0.0)
@@ -233,7 +242,7 @@ def pair_detail(
     """Measure what the halves of one pair have in common: detail, at the input's size, and changes.
 
     Changes, and where they agree, are told at the working size, by what the autoencoder leaves of
-    both.
+    both; outlines at the working size, by what they are.
 
     Args:
         halves: Input and target; equally long, or the input of one frame. Sizes may differ.
@@ -247,7 +256,7 @@ def pair_detail(
         for canvas, placement in zip(rebuilt, placements, strict=True)
     ]
     changes = measured_changes(*inside)
-    total = replace(NO_DETAIL, changes=changes)
+    total = replace(NO_DETAIL, changes=changes, outlines=_outlines_of(halves, placements[0]))
     for number in range(len(halves[1])):
         of_input, one = frame_beside(number, len(halves[0])), slice(number, number + 1)
         target = resize_frames(halves[1][one], (height, width))
@@ -258,6 +267,15 @@ def pair_detail(
             agreement=brightness_agreement(inside[0][of_input], inside[1][one]),
         )
     return total
+
+
+def _outlines_of(halves: Sequence[UInt8[np.ndarray, "_ _ _ 3"]], placement: Placement) -> Outlines:
+    """Those of one pair; none where one frame of the input belongs to several of the target."""
+    if len(halves[0]) != len(halves[1]):
+        return NO_OUTLINES
+    size = placement.height, placement.width
+    given, wanted = (resize_frames(half, size) for half in halves)
+    return measured_outlines(given, wanted)
 
 
 def frame_beside(number: int, num_frames: int) -> slice:

@@ -13,7 +13,15 @@ from lavin_dit.pipeline.detail import (
     lost_working_detail,
     with_detail,
 )
-from lavin_dit.pipeline.fitting import Placement, cut_margins, unfit_frames
+from lavin_dit.pipeline.fitting import (
+    Placement,
+    cut_margins,
+    resize_frames,
+    resized,
+    unfit_frames,
+    with_inside,
+)
+from lavin_dit.pipeline.outlines import Outlines, drawn_after, enlarged_after
 
 
 def finished(
@@ -24,22 +32,33 @@ def finished(
     rebuilt: Float[Tensor, "s 3 y x"] | None,
     detail: SharedDetail | None,
 ) -> tuple[Float[Tensor, "t 3 h2 w2"], Float[Tensor, "t 3 y2 x2"]]:
-    """Take a painting off its canvas, weigh it against the query and give it the query's detail.
+    """Take a painting off its canvas with what it keeps of its query.
+
+    What is no picture of the same is drawn after the query's outlines; what shares detail with it
+    is weighed against it and given that detail; both as far as pairs say so.
 
     Args:
         painted: The painting, on the canvas, around [0, 1].
         placement: Where the query lay.
         frames: The query, at its own size; as many frames as the painting, or one.
-        rebuilt: What the autoencoder leaves of it, on the canvas; None where nothing is kept.
-        detail: What inputs and targets of the pairs have in common; None likewise.
+        rebuilt: What the autoencoder leaves of it, on the canvas; None where neither values nor
+            detail are kept.
+        detail: What inputs and targets of the pairs have in common; None where nothing is kept.
 
     Returns:
         The painting at the query's own size, and at the working size without margins; in [0, 1]
         where something is kept of the query, and otherwise around it.
 
     Source:
-        Ours, decisions 0021 and 0022.
+        Ours, decisions 0021, 0022 and 0023.
     """
+    if detail is not None and detail.outlines.share and len(frames) == len(painted):
+        query = resize_frames(frames, (placement.height, placement.width))
+        inside = cut_margins(painted, placement)
+        inside = drawn_after(inside, query, outlines=detail.outlines)
+        if not detail.is_shared:
+            return _enlarged(inside, frames, outlines=detail.outlines), inside
+        painted = with_inside(painted, placement, inside)
     if rebuilt is None or detail is None:
         return unfit_frames(painted, placement), cut_margins(painted, placement)
     painted = weighed_against_query(painted, rebuilt, placement, changes=detail.changes)
@@ -54,3 +73,18 @@ def finished(
             pixels[one], lost, placement, detail=detail, agreement=agreement[one]
         )
     return pixels, inside
+
+
+def _enlarged(
+    drawn: Float[Tensor, "t 3 y x"],
+    frames: UInt8[np.ndarray, "t h w 3"],
+    *,
+    outlines: Outlines,
+) -> Float[Tensor, "t 3 h w"]:
+    """What was drawn at the working size, at its query's own, which may also be smaller."""
+    height, width = frames.shape[1:3]
+    if (height, width) == drawn.shape[2:]:
+        return drawn
+    if height < drawn.shape[2] or width < drawn.shape[3]:
+        return resized(drawn, (height, width))
+    return enlarged_after(drawn, frames, outlines=outlines)

@@ -6,6 +6,7 @@ the J-DiT's patch of 2.
 
 import logging
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Literal
 
 import numpy as np
@@ -149,9 +150,28 @@ def cut_margins(
         frames: Pictures of the canvas' size, values around [0, 1].
         placement: Where the query lay.
     """
+    return frames[_inside(placement)].float()
+
+
+def with_inside(
+    frames: Float[Tensor, "t 3 y x"], placement: Placement, inside: Float[Tensor, "t 3 y2 x2"]
+) -> Float[Tensor, "t 3 y x"]:
+    """Put something else where `cut_margins` cuts.
+
+    Args:
+        frames: Pictures of the canvas' size, which stay as they are.
+        placement: Where the query lay.
+        inside: What takes its place.
+    """
+    frames = frames.clone()
+    frames[_inside(placement)] = inside
+    return frames
+
+
+def _inside(placement: Placement) -> tuple[EllipsisType, slice, slice]:
     rows = slice(placement.top, placement.top + placement.height)
     cols = slice(placement.left, placement.left + placement.width)
-    return frames[:, :, rows, cols].float()
+    return ..., rows, cols
 
 
 def unfit_frames(
@@ -164,10 +184,19 @@ def unfit_frames(
         placement: Where the query lay.
     """
     inside = cut_margins(frames, placement)
-    size = (placement.source_height, placement.source_width)
-    if inside.shape[2:] != size:
-        inside = interpolate(inside, size=size, mode="bicubic", antialias=True)
-    return inside.clamp(0.0, 1.0)
+    return resized(inside, (placement.source_height, placement.source_width))
+
+
+def resized(frames: Float[Tensor, "t 3 y x"], size: tuple[int, int]) -> Float[Tensor, "t 3 h w"]:
+    """Resize a prediction, bicubic and antialiased, and clamp it to [0, 1].
+
+    Args:
+        frames: Values around [0, 1].
+        size: Height and width of what comes out.
+    """
+    if frames.shape[2:] != size:
+        frames = interpolate(frames, size=size, mode="bicubic", antialias=True)
+    return frames.clamp(0.0, 1.0)
 
 
 def to_network(

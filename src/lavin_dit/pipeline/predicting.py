@@ -161,7 +161,9 @@ def _predict_batch(
         if settings.output_type == "pixels":
             painted = networks.rebuild(latent[None], num_frames=num_frames)
             detail = task.kept_detail(clip.num_frames)
-            rebuilt = networks.rebuild(query, num_frames=clip.num_frames) if detail else None
+            rebuilt = None
+            if detail and detail.is_shared:
+                rebuilt = networks.rebuild(query, num_frames=clip.num_frames)
             pixels, inside = finished(
                 painted, placement, clip.frames, rebuilt=rebuilt, detail=detail
             )
@@ -204,6 +206,7 @@ def _predict_in_tiles(
         return networks.encode_frames(pixels, noise=own)
 
     detail = task.kept_detail(clip.num_frames)
+    rebuilds = detail is not None and detail.is_shared
     latents, painted = grid.blender(cell=1), grid.blender(cell=CELL_PX)
     rebuilt = grid.blender(cell=CELL_PX)
     size = settings.num_tiles_together(task.canvas)
@@ -220,7 +223,7 @@ def _predict_in_tiles(
             latents.add(latent)
             if settings.output_type == "pixels":
                 painted.add(networks.rebuild(latent[None], num_frames=num_frames))
-                if detail:
+                if rebuilds:
                     rebuilt.add(networks.rebuild(query, num_frames=clip.num_frames))
     pixels = inside = None
     if settings.output_type == "pixels":
@@ -228,7 +231,7 @@ def _predict_in_tiles(
             painted.result(),
             grid.placement,
             clip.frames,
-            rebuilt=rebuilt.result() if detail else None,
+            rebuilt=rebuilt.result() if rebuilds else None,
             detail=detail,
         )
     return Prediction(

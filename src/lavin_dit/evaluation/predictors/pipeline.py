@@ -150,9 +150,9 @@ class PipelinePredictor:
                 rebuilt = [self._rebuilt([clip])[0] for clip in pair]
                 self._details[key] = pair_detail(pair, rebuilt, (placement, placement))
             total += self._details[key]
-        if not total.is_shared:
+        if not total.is_of_use:
             return painted
-        rebuilt = self._rebuilt([question.query])[0]
+        rebuilt = self._rebuilt([question.query])[0] if total.is_shared else None
         return finished(painted, placement, question.query, rebuilt=rebuilt, detail=total)[0]
 
     def _rebuilt(self, clips: Sequence[Clip]) -> list[Float[Tensor, "t 3 h w"]]:
