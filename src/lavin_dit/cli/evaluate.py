@@ -81,8 +81,9 @@ class Evaluate:
     """Answers that are averaged; if not given, the model's own number for tasks that gain by it,
     and otherwise 1 (decision 0019)."""
     keep_detail: bool | None = None
-    """Whether answers are weighed against their queries and given their fine detail, as far as the
-    examples share it; the model's own choice if not given (decisions 0021 and 0022)."""
+    """Whether answers are weighed against their queries, given their fine detail and drawn after
+    their outlines, as far as the examples say so; the model's own choice if not given (decisions
+    0021 to 0023)."""
     seed: int = 0
     """Draws the start noise; queries and examples are the protocol's own."""
     batch_size: int = 16

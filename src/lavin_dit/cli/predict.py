@@ -70,8 +70,8 @@ class Predict:
     """Answers that are averaged. If not given, the model's own number for depth, normals, flow,
     edges, instances and restored photos, otherwise 1: colours of classes can't be averaged."""
     keep_detail: bool | None = None
-    """Whether results are weighed against their queries and given their fine detail, as far as the
-    pairs share it; the model's own choice if not given."""
+    """Whether results are weighed against their queries, given their fine detail and drawn after
+    their outlines, as far as the pairs say so; the model's own choice if not given."""
     seed: int = 0
     """Draws the noise, and the pairs."""
     batch_size: int | None = None

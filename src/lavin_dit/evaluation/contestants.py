@@ -17,7 +17,7 @@ MODEL = "model"
 
 TRUTH, AUTOENCODER = "painted truth", "autoencoder"
 """Rows that bound what can be reached: the true painting, and what the autoencoder leaves of it,
-which predictions can pass only by what they keep of their queries (decisions 0021 and 0022)."""
+which predictions can pass only by what they keep of their queries (decisions 0021 to 0023)."""
 
 
 @runtime_checkable

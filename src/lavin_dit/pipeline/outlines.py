@@ -290,7 +290,7 @@ def _neighbours(
         here = (..., slice(height - down), slice(left, width - to_right))
         there = (..., slice(down, None), slice(to_right, width - left))
         unlike = (colours[here] - colours[there]).square().mean(dim=1)
-        bins = (unlike / _MOST_UNLIKE) ** 0.25 * NUM_BINS
+        bins = (unlike / _MOST_UNLIKE).sqrt().sqrt() * NUM_BINS
         yield _Neighbours(distance, here, there, bins.long().clamp_max(NUM_BINS - 1))
 
 

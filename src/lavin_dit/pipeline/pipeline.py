@@ -330,9 +330,9 @@ class LavinDiTPipeline:
             grid: ``linear_quadratic``, the release's, or ``uniform``, the paper's.
             num_samples: Answers, each from noise of its own, that are averaged. If None, the
                 pipeline's own number for the tasks in `AVERAGED_TASKS`, and otherwise 1.
-            keep_detail: Whether predictions are weighed against their query and given the fine
-                detail that the autoencoder loses of it, as far as inputs and targets of the context
-                share it; the pipeline's own choice if None.
+            keep_detail: Whether predictions are weighed against their query, given the fine detail
+                that the autoencoder loses of it and drawn after its outlines, as far as the
+                context's pairs say so; the pipeline's own choice if None.
             seed: Source of all randomness. A query's prediction depends on the query, the context
                 and the seed, not on its neighbours.
             batch_size: Queries, or tiles of one query, computed together. If None, one query, and

@@ -22,7 +22,7 @@ class Prediction:
     """The query's name."""
     pixels: Float[Tensor, "t 3 h w"] | None
     """Frames in [0, 1] at the query's own size, float32, with what was kept of the query
-    (decisions 0021 and 0022); None if only the latent was asked for."""
+    (decisions 0021 to 0023); None if only the latent was asked for."""
     working_pixels: Float[Tensor, "t 3 y2 x2"] | None = None
     """The same as painted: around [0, 1], at the working size without margins."""
     latent: Float[Tensor, "c s y x"]

@@ -36,8 +36,9 @@ class PipelineDefaults:
     num_samples: int = 1
     """Answers that are averaged where the task is one of ``AVERAGED_TASKS`` (decision 0019)."""
     keep_detail: bool = False
-    """Whether predictions are weighed against their queries and given the detail that the
-    autoencoder loses of them, as far as the context's pairs say so (decisions 0021 and 0022)."""
+    """Whether predictions are weighed against their queries, given the detail that the autoencoder
+    loses of them and drawn after their outlines, as far as the context's pairs say so (decisions
+    0021 to 0023)."""
     restoration_guidance_scale: float | None = None
     """Strength of guidance for ``RESTORATION_TASKS``; that of the others if None."""
 

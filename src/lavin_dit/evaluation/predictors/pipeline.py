@@ -57,8 +57,9 @@ class PipelinePredictor:
             seed: What the start noise is drawn from.
             num_samples: Answers to average; the pipeline's own number, for tasks that are averaged,
                 if None.
-            keep_detail: Whether answers are weighed against queries and given the detail that
-                these lose, as far as the examples share it; the pipeline's own choice if None.
+            keep_detail: Whether answers are weighed against queries, given the detail that these
+                lose and drawn after their outlines, as far as the examples say so; the pipeline's
+                own choice if None.
             restoration_guidance_scale: Strength of guidance for tasks that restore photos; that of
                 ``settings`` if None.
 
@@ -119,7 +120,7 @@ class PipelinePredictor:
         painted = self._decode(latents, num_frames=num_frames)
         if self.keep_detail and are_comparable(len(questions[0].query), num_frames):
             painted = [
-                self._with_detail(frames, question)
+                self._finished(frames, question)
                 for frames, question in zip(painted, questions, strict=True)
             ]
         return [to_bytes(frames) for frames in painted]
@@ -137,10 +138,10 @@ class PipelinePredictor:
         )
         return replace(self.settings, guidance_scale=guidance_scale, num_samples=num_samples)
 
-    def _with_detail(
+    def _finished(
         self, painted: Float[Tensor, "t 3 h w"], question: Question
     ) -> Float[Tensor, "t 3 h w"]:
-        """Weigh an answer against its query, and give it what that loses, if examples share it."""
+        """An answer with what it keeps of its query, as far as the examples say so."""
         height, width = question.query.shape[1:3]
         placement = place((height, width), canvas=Canvas(height=height, width=width), fit="pad")
         total = NO_DETAIL
