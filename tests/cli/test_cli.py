@@ -182,6 +182,31 @@ def test_build_append_and_use_a_compiled_task(
     assert (out / "photo0.png").exists()
 
 
+def test_results_keep_of_their_queries_what_is_asked(
+    models: Path,
+    photos: Path,
+    pairs_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = ["--model", models / "causal"]
+    words = ["predict", photos / "photo0.png", *model]
+    for keep in (True, False):
+        context = ["-c", pairs_folder, "-o", tmp_path / str(keep), "--keep-detail", keep]
+        assert run(*words, *context) == 0
+    kept, soft = (
+        np.asarray(Image.open(tmp_path / name / "photo0.png")) for name in ("True", "False")
+    )
+    assert kept.shape == soft.shape
+    assert not np.array_equal(kept, soft)
+    task = tmp_path / "task.safetensors"
+    build = ["context", "build", pairs_folder, "-o", task, *model, "--keep-detail", False]
+    assert run(*build) == 0
+    capsys.readouterr()
+    assert run(*words, "-c", task, "-o", tmp_path / "late", "--keep-detail", True) == 2
+    assert "compile it again with keep_detail" in error_line(capsys)
+
+
 def test_info(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("info", "--height", 512, "--width", 500, "--pairs", 8) == 0
     out = capsys.readouterr().out
