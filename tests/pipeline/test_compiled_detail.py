@@ -129,3 +129,15 @@ def test_a_file_that_lost_a_tensor_is_refused(lost: str, tmp_path: Path) -> None
     save_file(tensors, path, metadata=metadata)
     with pytest.raises(ValueError, match=f"the compiled task lacks '{lost}'"):
         CompiledTask.load(path)
+
+
+@pytest.mark.parametrize("lost", ["spread", "change", "num_frames"])
+def test_a_header_that_lost_a_number_is_refused(lost: str, tmp_path: Path) -> None:
+    path = keeping_pipeline().compile_context(restoring_context()).save(tmp_path / "task")
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["task"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    del header["detail"]["outlines"][lost]
+    save_file(tensors, path, metadata={"task": json.dumps(header)})
+    with pytest.raises(ValueError, match=f"the compiled task lacks '{lost}'"):
+        CompiledTask.load(path)

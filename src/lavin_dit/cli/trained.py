@@ -86,6 +86,7 @@ class Opening:
         from lavin_dit.cli.model_options import ModelOptions
         from lavin_dit.evaluation.contestants import Contestant
         from lavin_dit.evaluation.predictors.pipeline import PipelinePredictor
+        from lavin_dit.pipeline.finishing import FINISHING_VERSION
         from lavin_dit.pipeline.sampling import SamplingSettings
         from lavin_dit.vision.geometry import Size
 
@@ -117,6 +118,7 @@ class Opening:
             "grid": settings.grid,
             "num_samples": defaults.num_samples if self.num_samples is None else self.num_samples,
             "keep_detail": predictor.keep_detail,
+            "finishing": FINISHING_VERSION,
             "noise_seed": self.seed,
             "dtype": str(pipeline.dtype).removeprefix("torch."),
         }

@@ -15,8 +15,8 @@ _FIRST_WITH_DETAIL = 3
 _FIRST_WITH_CHANGES = 4
 _FIRST_WITH_OUTLINES = 5
 _CHANGES = "changes"
-_OUTLINE_TENSORS = ("differences", "counts", "products", "squares")
-_OUTLINE_NUMBERS = ("spread", "apart", "num_frames")
+_OUTLINE_TENSORS = ("differences", "counts", "products", "squares", "shown")
+_OUTLINE_NUMBERS = ("spread", "change", "num_frames")
 
 
 def described_detail(detail: SharedDetail | None) -> dict[str, Any] | None:
@@ -67,7 +67,7 @@ def detail_from(header: Mapping[str, Any], tensors: dict[str, Tensor]) -> Shared
     if version >= _FIRST_WITH_OUTLINES:
         outlines = Outlines(
             **{name: tensors.pop(f"outlines.{name}") for name in _OUTLINE_TENSORS},
-            **saved["outlines"],
+            **{name: saved["outlines"][name] for name in _OUTLINE_NUMBERS},
         )
     return SharedDetail(
         fine=BandFit(**saved["fine"]),

@@ -7,6 +7,8 @@ keep is measured on the context's pairs, whatever their task: next to nothing is
 whose edges or depth are asked for. Where a painting is brighter or darker than its query, something
 else is there now, such as what fills a hole, and the query's detail has no place.
 
+Beside it, changes (`pipeline.changes`) and outlines (`pipeline.outlines`) are measured on a pair.
+
 Clips are gone through frame by frame, as floats of a large one would fill the memory. Where an
 input is a single frame, each frame of the target is compared with it.
 """
@@ -83,12 +85,13 @@ class SharedDetail:
     """How far things end in targets where they end in inputs."""
 
     def __add__(self, other: "SharedDetail") -> "SharedDetail":
-        """That of all pairs of two contexts."""
+        """That of all pairs of two contexts; no outlines where one of them was measured without."""
+        known = all(part.outlines.num_frames or not part.fine.square for part in (self, other))
         return SharedDetail(
             fine=self.fine + other.fine,
             coarse=self.coarse + other.coarse,
             changes=self.changes + other.changes,
-            outlines=self.outlines + other.outlines,
+            outlines=self.outlines + other.outlines if known else NO_OUTLINES,
         )
 
     @property
@@ -239,10 +242,10 @@ def pair_detail(
     rebuilt: Sequence[Float[Tensor, "_ 3 y x"]],
     placements: Sequence[Placement],
 ) -> SharedDetail:
-    """Measure what the halves of one pair have in common: detail, at the input's size, and changes.
+    """Measure what the halves of one pair have in common: fine detail and the rest.
 
-    Changes, and where they agree, are told at the working size, by what the autoencoder leaves of
-    both; outlines at the working size, by what they are.
+    Detail is told at the input's size; changes, and where both agree, at the working size, by what
+    the autoencoder leaves of both; outlines there as well, by what they are.
 
     Args:
         halves: Input and target; equally long, or the input of one frame. Sizes may differ.
@@ -256,7 +259,7 @@ def pair_detail(
         for canvas, placement in zip(rebuilt, placements, strict=True)
     ]
     changes = measured_changes(*inside)
-    total = replace(NO_DETAIL, changes=changes, outlines=_outlines_of(halves, placements[0]))
+    total = replace(NO_DETAIL, changes=changes)
     for number in range(len(halves[1])):
         of_input, one = frame_beside(number, len(halves[0])), slice(number, number + 1)
         target = resize_frames(halves[1][one], (height, width))
@@ -266,7 +269,7 @@ def pair_detail(
             placements[0],
             agreement=brightness_agreement(inside[0][of_input], inside[1][one]),
         )
-    return total
+    return replace(total, outlines=_outlines_of(halves, placements[0]))
 
 
 def _outlines_of(halves: Sequence[UInt8[np.ndarray, "_ _ _ 3"]], placement: Placement) -> Outlines:

@@ -23,6 +23,9 @@ from lavin_dit.pipeline.fitting import (
 )
 from lavin_dit.pipeline.outlines import Outlines, drawn_after, enlarged_after
 
+FINISHING_VERSION = 3
+"""Moves with what predictions keep of their queries, so that an evaluation mixes no two of them."""
+
 
 def finished(
     painted: Float[Tensor, "t 3 y x"],
@@ -34,8 +37,9 @@ def finished(
 ) -> tuple[Float[Tensor, "t 3 h2 w2"], Float[Tensor, "t 3 y2 x2"]]:
     """Take a painting off its canvas with what it keeps of its query.
 
-    What is no picture of the same is drawn after the query's outlines; what shares detail with it
-    is weighed against it and given that detail; both as far as pairs say so.
+    What is no picture of the same is drawn after the query's outlines, at the query's own size too
+    unless it shares detail with it; what does is weighed against it and given that detail. Both as
+    far as pairs say so, and a few contexts share detail by chance.
 
     Args:
         painted: The painting, on the canvas, around [0, 1].
@@ -83,8 +87,7 @@ def _enlarged(
 ) -> Float[Tensor, "t 3 h w"]:
     """What was drawn at the working size, at its query's own, which may also be smaller."""
     height, width = frames.shape[1:3]
-    if (height, width) == drawn.shape[2:]:
-        return drawn
-    if height < drawn.shape[2] or width < drawn.shape[3]:
+    smaller = height < drawn.shape[2] or width < drawn.shape[3]
+    if smaller or (height, width) == drawn.shape[2:]:
         return resized(drawn, (height, width))
     return enlarged_after(drawn, frames, outlines=outlines)

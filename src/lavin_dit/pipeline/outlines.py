@@ -10,39 +10,51 @@ mask is drawn after its thing wholly; a box, which ends where nothing is to be s
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
-from types import EllipsisType
-from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
 from lavin_dit.pipeline.fitting import resize_frames, to_unit_range
+from lavin_dit.pipeline.neighbourhoods import (
+    NUM_BINS,
+    mean_squared_difference,
+    neighbourhood_means,
+    neighbours,
+    perceived,
+)
 
 REACH_PX = 7
-"""How far away a pixel may be that counts, at the working size."""
-NUM_BINS = 24
-"""Bins of how unlike two colours are."""
-NARROWNESS = 0.02, 0.05, 0.1, 0.2
+"""How far away a pixel may be that counts, to the nearest, at the working size."""
+WIDTHS = 0.02, 0.05, 0.1, 0.2
 """How different two pixels that count as one may be, as shares of a target's variance."""
 LEAST_SHARE = 0.2
-"""A smaller share counts as none (decision 0023)."""
-_MOST_ALIKE = 0.9
-_PASSES = 2
+"""A smaller share of the drawing counts as none (decision 0023)."""
+PASSES = 2
+"""How often a painting becomes the mean of its neighbourhood."""
+_MOST_SHOWN = 0.25
+"""Share of pixels that inputs show better than drawings, from which targets are pictures of the
+same."""
+_MOST_SHOWN_NEAR = 0.1
+"""The same for targets that are near to their inputs."""
+_NEAR = 0.85
+"""Largest mean change of those, in standard deviations of a target."""
 _BLUR_PX = 4.0
-_MOST_ENLARGED = 4.0
+"""Deviation of the Gaussian that makes a target as soft as a painting."""
 _REACH_ENLARGED_PX = 3
+"""Reach of the drawing at the query's own size, in pixels of the working size."""
+_MOST_ENLARGED = 4.0
+"""Largest size that is drawn, in working sizes."""
 _FRAME_STRIDE = 4
-_UNSEEN = 20.0
-_LEAST_SPREAD = 1e-6
-_MOST_UNLIKE = 0.5
+"""Frames of a clip from one that is measured to the next: they are much alike."""
+_PRIOR_COUNT = 20.0
+"""Pairs of pixels for which a bin's distance alone speaks."""
+_LEAST = 1e-6
+"""Least divisor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,22 +75,25 @@ class Outlines:
     """Of how many pairs of pixels."""
     spread: float
     """Sum over frames of a target's variance."""
-    apart: float
-    """Sum over frames of the mean size of the difference of target and input."""
+    change: float
+    """Sum over frames of the mean size of the change from input to target."""
     num_frames: int
     """Of how many frames."""
     products: Float[Tensor, " widths"]
-    """Sum over all values of what drawing a blurred target after its input changes, times what it
-    should have changed; by narrowness."""
+    """Sum over all values of what drawing a blurred target after its input, by its own pair's
+    table, changes, times what it should have changed; for each of the widths."""
     squares: Float[Tensor, " widths"]
     """Sum of the squares of what it changes."""
+    shown: Float[Tensor, " widths"]
+    """Sum over frames of the share of pixels that the input has nearer to the target than what is
+    drawn."""
 
     def __post_init__(self) -> None:
         """Check what a damaged file can get wrong."""
         for name, shape in _SHAPES.items():
             found = tuple(getattr(self, name).shape)
             if found != shape:
-                raise ValueError(f"{name} must have the shape {shape}, got {found}")
+                raise ValueError(f"outlines.{name} must have the shape {shape}, got {found}")
 
     def __add__(self, other: "Outlines") -> "Outlines":
         """Those of all pairs of two contexts."""
@@ -86,36 +101,48 @@ class Outlines:
             differences=self.differences + other.differences,
             counts=self.counts + other.counts,
             spread=self.spread + other.spread,
-            apart=self.apart + other.apart,
+            change=self.change + other.change,
             num_frames=self.num_frames + other.num_frames,
             products=self.products + other.products,
             squares=self.squares + other.squares,
+            shown=self.shown + other.shown,
         )
 
     @property
     def share(self) -> float:
         """How much of the drawing a painting gets, by least squares: 0, or 0.2 to 1.
 
-        0 also if targets are pictures of the same: nearer to their inputs, on average, than nine
-        tenths of their standard deviation.
+        0 also if targets are pictures of the same.
         """
-        if self.apart < _MOST_ALIKE * self.num_frames * math.sqrt(self._variance):
+        chosen = self._chosen()
+        if self._are_pictures_of_the_same(chosen):
             return 0.0
-        share = self._shares()[self._chosen()].item()
+        share = self._shares()[chosen].item()
         return share if share >= LEAST_SHARE else 0.0
 
     @property
     def chosen_weights(self) -> Float[Tensor, "1 distances bins"]:
-        """How much a pixel counts beside the middle one, for the best narrowness."""
+        """How much a pixel counts beside the middle one, for the best width."""
         return self.weights()[self._chosen()][None]
 
     def weights(self) -> Float[Tensor, "widths distances bins"]:
-        """How much a pixel counts beside the middle one, for each narrowness."""
+        """How much a pixel counts beside the middle one, for each of the widths."""
         of_distance = self.differences.sum(dim=1, keepdim=True)
         of_distance = of_distance / self.counts.sum(dim=1, keepdim=True).clamp_min(1.0)
-        expected = (self.differences + _UNSEEN * of_distance) / (self.counts + _UNSEEN)
-        scales = 2 * max(self._variance, _LEAST_SPREAD) * expected.new_tensor(NARROWNESS)
+        expected = (self.differences + _PRIOR_COUNT * of_distance) / (self.counts + _PRIOR_COUNT)
+        scales = 2 * max(self._variance, _LEAST) * expected.new_tensor(WIDTHS)
         return (-expected / scales[:, None, None]).exp()
+
+    def _are_pictures_of_the_same(self, chosen: int) -> bool:
+        """Whether inputs show many pixels of targets better than drawings do.
+
+        A quarter of them; or a tenth, and targets are hardly further from their inputs than from
+        their own mean.
+        """
+        frames = max(self.num_frames, 1)
+        shown = self.shown[chosen].item() / frames
+        is_near = self.change < _NEAR * frames * math.sqrt(self._variance)
+        return shown >= _MOST_SHOWN or (is_near and shown >= _MOST_SHOWN_NEAR)
 
     @property
     def _variance(self) -> float:
@@ -123,10 +150,10 @@ class Outlines:
         return self.spread / max(self.num_frames, 1)
 
     def _shares(self) -> Float[Tensor, " widths"]:
-        return (self.products / self.squares.clamp_min(_LEAST_SPREAD)).clamp(0.0, 1.0)
+        return (self.products / self.squares.clamp_min(_LEAST)).clamp(0.0, 1.0)
 
     def _chosen(self) -> int:
-        """The narrowness that takes most of the squared error away."""
+        """The width that takes most of the squared error away."""
         shares = self._shares()
         return int((2 * shares * self.products - shares.square() * self.squares).argmax())
 
@@ -134,13 +161,14 @@ class Outlines:
 _SHAPES = {
     "differences": (REACH_PX, NUM_BINS),
     "counts": (REACH_PX, NUM_BINS),
-    "products": (len(NARROWNESS),),
-    "squares": (len(NARROWNESS),),
+    "products": (len(WIDTHS),),
+    "squares": (len(WIDTHS),),
+    "shown": (len(WIDTHS),),
 }
 NO_OUTLINES = Outlines(
     **{name: torch.zeros(shape) for name, shape in _SHAPES.items()},
     spread=0.0,
-    apart=0.0,
+    change=0.0,
     num_frames=0,
 )
 """Those of no pair, or of pairs that can't be compared: paintings stay as they are."""
@@ -161,33 +189,33 @@ def measured_outlines(
     Source:
         Ours, decision 0023.
     """
-    colours = _perceived(given[::_FRAME_STRIDE])
-    given_values, target = (
-        to_unit_range(frames[::_FRAME_STRIDE], device=colours.device) for frames in (given, wanted)
-    )
-    differences, counts = (torch.zeros(_SHAPES["differences"]) for _ in range(2))
-    for one in _neighbours(colours, reach=REACH_PX):
-        apart = _mean_square_apart(target[one.here], target[one.there])
-        bins = one.unlikeness.flatten()
-        row = one.distance - 1
-        differences[row] += torch.bincount(bins, apart.flatten(), minlength=NUM_BINS)
+    given, wanted = given[::_FRAME_STRIDE], wanted[::_FRAME_STRIDE]
+    colours = perceived(given, device=torch.device("cpu"))
+    shown, target = (to_unit_range(frames, device=colours.device) for frames in (given, wanted))
+    differences, counts = (torch.zeros(_SHAPES["differences"]).double() for _ in range(2))
+    for one in neighbours(colours, reach=REACH_PX):
+        unlike = mean_squared_difference(target[one.here], target[one.there]).double()
+        bins, row = one.bins.flatten(), one.distance - 1
+        differences[row] += torch.bincount(bins, unlike.flatten(), minlength=NUM_BINS)
         counts[row] += torch.bincount(bins, minlength=NUM_BINS)
-    tables = Outlines(
-        differences=differences,
-        counts=counts,
+    tables = replace(
+        NO_OUTLINES,
+        differences=differences.float(),
+        counts=counts.float(),
         spread=float(target.flatten(2).var(dim=2, correction=0).mean(dim=1).sum()),
-        apart=float((target - given_values).abs().flatten(1).mean(dim=1).sum()),
+        change=float((target - shown).abs().flatten(1).mean(dim=1).sum()),
         num_frames=len(target),
-        products=NO_OUTLINES.products,
-        squares=NO_OUTLINES.squares,
     )
     blurred = _blurred(target)
-    weights = tables.weights()
-    change = _neighbourhood_means(blurred, colours, weights=weights, passes=_PASSES) - blurred
+    drawn = neighbourhood_means(blurred, colours, weights=tables.weights(), passes=PASSES)
+    change = drawn - blurred
+    missed = (drawn - target).abs().mean(dim=2)
+    is_shown = (shown - target).abs().mean(dim=1) < missed
     return replace(
         tables,
         products=(change * (target - blurred)).flatten(1).sum(dim=1),
         squares=change.square().flatten(1).sum(dim=1),
+        shown=is_shown.float().mean(dim=(2, 3)).sum(dim=1),
     )
 
 
@@ -213,10 +241,14 @@ def drawn_after(
     share = outlines.share
     if share == 0.0:
         return painted
-    painted = painted.clamp(0.0, 1.0)
-    colours, weights = _perceived(query).to(painted.device), outlines.chosen_weights
-    drawn = _neighbourhood_means(painted, colours, weights=weights, passes=_PASSES)[0]
-    return torch.lerp(painted, drawn, share)
+    drawn = painted.clamp(0.0, 1.0).nan_to_num(0.0)
+    weights = outlines.chosen_weights
+    for number in range(len(drawn)):  # one by one, as a long clip is large
+        own = slice(number, number + 1)
+        colours = perceived(query[own], device=drawn.device)
+        means = neighbourhood_means(drawn[own], colours, weights=weights, passes=PASSES)[0]
+        drawn[own] = torch.lerp(drawn[own], means, share)
+    return drawn
 
 
 def enlarged_after(
@@ -240,96 +272,21 @@ def enlarged_after(
     Source:
         Ours, decision 0023.
     """
-    share, size = outlines.share, query.shape[1:3]
-    scale = min(_MOST_ENLARGED, max(size[0] / drawn.shape[2], size[1] / drawn.shape[3]))
-    between = (
-        min(size[0], round(drawn.shape[2] * scale)),
-        min(size[1], round(drawn.shape[3] * scale)),
+    size, small = query.shape[1:3], drawn.shape[2:]
+    height, width = (
+        min(own, round(_MOST_ENLARGED * side)) for own, side in zip(size, small, strict=True)
     )
-    frames: list[Tensor] = []
-    for small, frame in zip(drawn, query, strict=True):  # one by one, as a long clip is large
-        large = interpolate(small[None], size=between, mode="bilinear").clamp(0.0, 1.0)
-        colours = _perceived(resize_frames(frame[None], between)).to(drawn.device)
-        means = _neighbourhood_means(
-            large, colours, weights=outlines.chosen_weights[:, :_REACH_ENLARGED_PX], scale=scale
-        )[0]
-        large = torch.lerp(large, means, share)
-        if between != size:
-            large = interpolate(large, size=size, mode="bicubic").clamp(0.0, 1.0)
-        frames.append(large)
-    return torch.cat(frames)
-
-
-class _Neighbours(NamedTuple):
-    """All pairs of pixels that lie in one direction and distance of each other."""
-
-    distance: int
-    here: tuple[EllipsisType, slice, slice]
-    there: tuple[EllipsisType, slice, slice]
-    unlikeness: Int64[Tensor, "t y x"]
-
-
-def _neighbours(
-    colours: Float[Tensor, "t 3 y x"], *, reach: int, scale: float = 1.0
-) -> Iterator[_Neighbours]:
-    """Pairs of pixels that are whole steps of the working size apart, each once.
-
-    Args:
-        colours: From `_perceived`.
-        reach: Steps to the farthest pixel.
-        scale: Pixels of a step.
-    """
-    height, width = colours.shape[2:]
-    for rows, cols in product(range(reach + 1), range(-reach, reach + 1)):
-        distance = round((rows**2 + cols**2) ** 0.5)
-        down, right = round(rows * scale), round(cols * scale)
-        seen_before = rows == 0 and cols <= 0
-        if seen_before or distance > reach or down >= height or abs(right) >= width:
-            continue
-        left, to_right = max(0, -right), max(0, right)
-        here = (..., slice(height - down), slice(left, width - to_right))
-        there = (..., slice(down, None), slice(to_right, width - left))
-        unlike = _mean_square_apart(colours[here], colours[there])
-        bins = (unlike / _MOST_UNLIKE).sqrt().sqrt() * NUM_BINS
-        yield _Neighbours(distance, here, there, bins.long().clamp_max(NUM_BINS - 1))
-
-
-def _mean_square_apart(
-    one: Float[Tensor, "t 3 y x"], other: Float[Tensor, "t 3 y x"]
-) -> Float[Tensor, "t y x"]:
-    """Mean over three channels of the squared difference; twice as fast as torch's own mean."""
-    first, second, third = (one - other).unbind(dim=1)
-    return (first * first + second * second + third * third) / 3
-
-
-def _neighbourhood_means(
-    values: Float[Tensor, "t 3 y x"],
-    colours: Float[Tensor, "t 3 y x"],
-    *,
-    weights: Float[Tensor, "w distances bins"],
-    scale: float = 1.0,
-    passes: int = 1,
-) -> Float[Tensor, "w t 3 y x"]:
-    """Mean of all values within reach, weighted by distance and by how unlike colours are."""
-    weights = weights.to(values.device)
-    means = values.expand(len(weights), *values.shape)
-    for _ in range(passes):
-        sums, totals = means.clone(), torch.ones_like(means[:, :, :1])
-        for one in _neighbours(colours, reach=weights.shape[1], scale=scale):
-            weight = weights[:, one.distance - 1][:, one.unlikeness][:, :, None]
-            sums[one.here] += weight * means[one.there]
-            sums[one.there] += weight * means[one.here]
-            totals[one.here] += weight
-            totals[one.there] += weight
-        means = sums / totals
-    return means
-
-
-def _perceived(frames: UInt8[np.ndarray, "t y x 3"]) -> Float[Tensor, "t 3 y x"]:
-    """Colours in CIE Lab, in hundredths, where distances are about as one sees them."""
-    rows = rearrange(frames, "t y x c -> (t y) x c").astype(np.float32) / 255
-    lab = torch.from_numpy(cv2.cvtColor(rows, cv2.COLOR_RGB2LAB)) / 100
-    return rearrange(lab, "(t y) x c -> t c y x", t=len(frames))
+    steps = height / small[0], width / small[1]
+    weights = outlines.chosen_weights[:, :_REACH_ENLARGED_PX]
+    enlarged = drawn.new_empty(len(drawn), 3, *size)
+    for number in range(len(drawn)):
+        own = slice(number, number + 1)
+        large = interpolate(drawn[own], size=(height, width), mode="bilinear")
+        colours = perceived(resize_frames(query[own], (height, width)), device=drawn.device)
+        means = neighbourhood_means(large, colours, weights=weights, steps=steps)[0]
+        large = torch.lerp(large, means, outlines.share)
+        enlarged[own] = interpolate(large, size=size, mode="bicubic").clamp(0.0, 1.0)
+    return enlarged
 
 
 def _blurred(frames: Float[Tensor, "t 3 y x"]) -> Float[Tensor, "t 3 y x"]:

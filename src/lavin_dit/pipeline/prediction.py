@@ -24,7 +24,7 @@ class Prediction:
     """Frames in [0, 1] at the query's own size, float32, with what was kept of the query
     (decisions 0021 to 0023); None if only the latent was asked for."""
     working_pixels: Float[Tensor, "t 3 y2 x2"] | None = None
-    """The same as painted: around [0, 1], at the working size without margins."""
+    """The same at the working size without margins, where it is read; around [0, 1]."""
     latent: Float[Tensor, "c s y x"]
     """Normalised latent, as sampled: without the query's detail."""
     frames_per_second: float | None
