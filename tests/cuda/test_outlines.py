@@ -5,14 +5,15 @@ import pytest
 import torch
 
 from lavin_dit.pipeline.outlines import drawn_after, enlarged_after, measured_outlines
-from pictures import picture
 
 pytestmark = pytest.mark.gpu
 
 
 def test_drawing_is_the_cpus() -> None:
-    query = picture(64, 96, seed=0)[None]
-    target = np.where(query[..., :1] > 127, 255, 0).astype(np.uint8).repeat(3, axis=-1)
+    rows, cols = np.mgrid[:64, :96]
+    disc = ((rows - 30) ** 2 + (cols - 50) ** 2 < 300)[None, ..., None]
+    query = np.where(disc, [40, 160, 80], [200, 60, 40]).astype(np.uint8)
+    target = np.where(disc, 255, [0, 0, 0]).astype(np.uint8)
     outlines = measured_outlines(query, target)
     assert outlines.share > 0
     painted = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
