@@ -218,7 +218,7 @@ def test_targets_of_one_colour_say_nothing() -> None:
     assert measured([(empty, scene(0)[1])]).share == 0
 
 
-def test_one_value_that_is_no_number_stays_where_it_is() -> None:
+def test_one_value_that_is_no_number_spreads_no_further() -> None:
     query, truth = scene(9)
     soft = painted_softly(truth)
     broken = soft.clone()
@@ -238,7 +238,7 @@ def test_tables_of_another_shape_are_refused(name: str, shape: tuple[int, ...]) 
 
 
 def with_hole(photo: np.ndarray) -> np.ndarray:
-    """A photo of which a third is grey, and unlike it."""
+    """A photo of which a third is white, and unlike it."""
     holed = photo.copy()
     holed[:, :, :22] = 255
     return holed
