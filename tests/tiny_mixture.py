@@ -7,7 +7,7 @@ from lavin_dit.vision.task import find_task
 from scene_source import SceneSource
 
 
-def mixture(*, batch_size, min_pairs, max_pairs, seed):
+def mixture(*, batch_size, min_pairs, max_pairs, seed, recolour=0.0):
     """Depth and inpainting at 32x48 px."""
     source = SceneSource(length=12)
     entries = [
@@ -19,5 +19,6 @@ def mixture(*, batch_size, min_pairs, max_pairs, seed):
         framing=RandomFraming(size=Size(height=32, width=48)),
         min_pairs=min_pairs,
         max_pairs=max_pairs,
+        recolour=recolour,
     )
     return Mixture(entries, settings=settings, seed=seed)

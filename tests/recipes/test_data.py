@@ -83,10 +83,13 @@ def test_a_weight_of_a_task_that_is_not_shown_is_refused(shards, changes):
         training_mixture(data, batch_size=4, seed=0)
 
 
-def test_validation_looks_at_whole_samples(shards):
-    data = replace(DATA, validation_sources=(shards,), tasks=("depth_estimation",))
+def test_validation_looks_at_whole_samples_in_their_own_colours(shards):
+    data = replace(DATA, validation_sources=(shards,), tasks=("depth_estimation",), recolour=0.5)
     (mixture,) = validation_mixtures(data, batch_size=3, num_pairs=2)
     assert mixture.settings.framing.min_area == 1.0
+    assert mixture.settings.recolour == 0.0
+    trained = training_mixture(replace(data, sources=(shards,)), batch_size=3, seed=0)
+    assert trained.settings.recolour == 0.5
     assert mixture.batch(0).context_targets.shape == (3, 2, 1, 32, 48, 3)
     assert validation_mixtures(DATA, batch_size=3, num_pairs=2) == []
 
@@ -159,6 +162,8 @@ def test_what_means_no_mixture_is_told(changes, message):
         ({"workers": -1}, "workers -1"),
         ({"weights": ("x",)}, "a weight is written"),
         ({"mixture": "m.py:m", "sources": ("world",)}, "mixture: leave out sources"),
+        ({"mixture": "m.py:m", "recolour": 0.5}, "mixture: leave out recolour"),
+        ({"recolour": 1.5}, "recolour must lie in .0, 1., got 1.5"),
     ],
 )
 def test_numbers_out_of_range_are_refused(changes, message):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from lavin_dit.data.loader import EpisodeLoader
 from lavin_dit.training import latent_cache
@@ -147,6 +148,20 @@ def test_a_build_that_was_stopped_goes_on_to_the_same_files(tmp_path, monkeypatc
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
     other = mixture(batch_size=1, min_pairs=MAX_PAIRS, max_pairs=MAX_PAIRS, seed=5)
     assert not is_complete(tmp_path / "whole", other, st_vae)
+
+
+def test_latents_hold_recoloured_targets(tmp_path, latents):
+    source = mixture(batch_size=1, min_pairs=MAX_PAIRS, max_pairs=MAX_PAIRS, seed=4, recolour=1.0)
+    build_latent_cache(source, random_st_vae(), tmp_path, num_episodes=3)
+    own, other = (
+        {name.rpartition("-")[0][-3:]: load_file(folder / name) for name in names}
+        for folder in (latents, tmp_path)
+        for names in [sorted(path.name for path in folder.glob("*.safetensors"))]
+    )
+    assert own.keys() == other.keys() == {"000", "001"}
+    for place, is_changed in (("000", True), ("001", False)):  # depth, holes
+        assert torch.equal(own[place]["inputs"], other[place]["inputs"])
+        assert torch.equal(own[place]["targets"], other[place]["targets"]) is not is_changed
 
 
 def test_an_episode_is_shown_in_many_ways(latents):

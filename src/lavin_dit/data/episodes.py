@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from lavin_dit.data.augment import Framing
+from lavin_dit.data.recolouring import can_be_recoloured, draw_recolouring, recoloured
 from lavin_dit.datasets.source import Source, UnusableSampleError
 from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.episode import Episode, check_num_pairs
@@ -39,10 +40,17 @@ class EpisodeDrawer:
         task: What is shown.
         source: Where samples come from, narrowed to what the task needs.
         max_rejections: Most samples rejected on the way to one episode.
+        recolour: Share of episodes whose targets get other colours.
     """
 
     def __init__(
-        self, task: AnyTask, source: Source, *, framing: Framing, max_rejections: int = 100
+        self,
+        task: AnyTask,
+        source: Source,
+        *,
+        framing: Framing,
+        max_rejections: int = 100,
+        recolour: float = 0.0,
     ) -> None:
         """Check that the source has what the task needs.
 
@@ -51,6 +59,8 @@ class EpisodeDrawer:
             source: Where to take samples from.
             framing: How samples come to the size of the episodes.
             max_rejections: Most samples rejected on the way to one episode.
+            recolour: Share of episodes whose targets get other colours, from 0 to 1; none, where
+                targets are photos.
 
         Raises:
             ValueError: If the source lacks a kind of annotation, or has fewer than 2 samples.
@@ -59,6 +69,7 @@ class EpisodeDrawer:
         self.task = task
         self.source = _narrowed(source, task.needs)
         self.max_rejections = max_rejections
+        self.recolour = recolour if can_be_recoloured(task) else 0.0
         self._framing = framing
 
     def episode(
@@ -98,7 +109,7 @@ class EpisodeDrawer:
             draw.used.add(query)
         samples, pairs, rule = draw.context(num_pairs)
         sample, pair = draw.query(query, rule=rule)
-        return Episode(
+        episode = Episode(
             context=tuple(pairs),
             query=pair,
             rule=rule,
@@ -107,6 +118,9 @@ class EpisodeDrawer:
             context_names=tuple(member.name for member in samples),
             query_name=sample.name,
         )
+        if self.recolour and generator.random() < self.recolour:
+            return recoloured(episode, draw_recolouring(generator))
+        return episode
 
     def read(self, index: int, *, generator: np.random.Generator) -> Sample:
         """Read a sample and bring it to the length and size of this task's episodes.

@@ -56,6 +56,7 @@ class BatchSettings:
         min_pairs: Fewest context pairs.
         max_pairs: Most context pairs; each number between is as likely.
         max_rejections: Most samples rejected on the way to one episode.
+        recolour: Share of the episodes of annotations whose targets get other colours.
     """
 
     batch_size: int
@@ -63,6 +64,7 @@ class BatchSettings:
     min_pairs: int = 1
     max_pairs: int = MAX_PAIRS
     max_rejections: int = 100
+    recolour: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -74,6 +76,8 @@ class BatchSettings:
             )
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+        if not 0 <= self.recolour <= 1:
+            raise ValueError(f"recolour must lie in [0, 1], got {self.recolour}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +216,7 @@ class Mixture:
                     entry.source,
                     framing=self.settings.framing,
                     max_rejections=self.settings.max_rejections,
+                    recolour=self.settings.recolour,
                 ),
                 order=Order(
                     len(entry.source),

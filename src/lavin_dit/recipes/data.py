@@ -51,6 +51,9 @@ class DataConfig:
     """Smallest share of a sample that a random window keeps."""
     max_stretch: float
     """Most that a window is stretched to one side."""
+    recolour: float = 0.0
+    """Share of the episodes of annotations whose targets get other colours, the same for all pairs,
+    so that these have to be looked at; validation keeps the tasks' own."""
     workers: int
     """Processes that make batches."""
     latents: str | None
@@ -69,8 +72,11 @@ class DataConfig:
                 f"workers {self.workers} must be at least 0, latent_episodes "
                 f"{self.latent_episodes} at least 1"
             )
+        if not 0 <= self.recolour <= 1:
+            raise ValueError(f"recolour must lie in [0, 1], got {self.recolour}")
         task_weights(self.weights)
-        named = [name for name in ("sources", "clip_sources", "weights") if getattr(self, name)]
+        kinds = "sources", "clip_sources", "weights", "recolour"
+        named = [name for name in kinds if getattr(self, name)]
         if self.mixture is not None and named:
             raise ValueError(
                 f"mixture {self.mixture} makes the whole mixture: leave out {', '.join(named)}"
@@ -146,7 +152,7 @@ def validation_mixtures(config: DataConfig, *, batch_size: int, num_pairs: int) 
         LayoutError: If files of a source are missing.
     """
     _check_apart(config)
-    central = replace(config, min_area=1.0, max_stretch=1.0)
+    central = replace(config, min_area=1.0, max_stretch=1.0, recolour=0.0)
     mixtures: list[Mixture] = []
     for sources, num_frames in (
         (config.validation_sources, None),
@@ -215,7 +221,11 @@ def _mixture(
         max_stretch=config.max_stretch,
     )
     settings = BatchSettings(
-        batch_size=batch_size, framing=framing, min_pairs=pairs[0], max_pairs=pairs[1]
+        batch_size=batch_size,
+        framing=framing,
+        min_pairs=pairs[0],
+        max_pairs=pairs[1],
+        recolour=config.recolour,
     )
     return Mixture(entries, settings=settings, seed=seed)
 

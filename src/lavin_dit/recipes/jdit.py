@@ -48,10 +48,11 @@ class JDiTRecipe:
     """
 
     st_vae: str
-    """Folder of the trained ST-VAE whose latents are learned, or of a pipeline that has one."""
+    """Folder of the trained ST-VAE whose latents are learned, or of a pipeline that has one;
+    nano for that which ships with the package."""
     weights: str | None
-    """Folder of a J-DiT, or of a pipeline, to start from; None for random weights. Optimizer and
-    average begin anew."""
+    """Folder of a J-DiT, or of a pipeline, to start from, or nano for what ships with the package;
+    None for random weights. Optimizer and average begin anew."""
     model: JDiTConfig
     """Architecture."""
     data: DataConfig

@@ -36,6 +36,7 @@ from lavin_dit.training.validation import (
     save_sheet,
 )
 from lavin_dit.weights.checkpoint import JDIT_FOLDER, PIPELINE_FILE, ST_VAE_FOLDER
+from lavin_dit.weights.locate import NANO, locate
 from lavin_dit.weights.store import load_model
 
 _VALIDATION_BATCH_SIZE = 16
@@ -157,8 +158,12 @@ def compile_blocks(jdit: JDiT, **settings: Any) -> None:  # noqa: ANN401 - torch
 
 
 def part_of(folder: str, part: str) -> Path:
-    """Folder of a network: a folder of its own, or its part of a pipeline."""
-    path = Path(folder)
+    """Folder of a network: a folder of its own, or its part of a pipeline, such as the nano's.
+
+    Raises:
+        FileNotFoundError: If it is the nano's, and this installation has none.
+    """
+    path = locate(NANO) if folder == NANO else Path(folder)
     return path / part if (path / PIPELINE_FILE).is_file() else path
 
 

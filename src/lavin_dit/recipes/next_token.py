@@ -21,7 +21,8 @@ class NextTokenRecipe:
     """
 
     st_vae: str
-    """Folder of the trained ST-VAE whose latents become tokens, or of a pipeline that has one."""
+    """Folder of the trained ST-VAE whose latents become tokens, or of a pipeline that has one;
+    nano for that which ships with the package."""
     model: DecoderConfig
     """Architecture."""
     codebook_episodes: int

@@ -24,8 +24,9 @@ class STVAERecipe:
     """
 
     weights: str | None
-    """Folder of an ST-VAE, or of a pipeline, to start from, such as the export of the image stage;
-    None for random weights. Optimizer and average begin anew."""
+    """Folder of an ST-VAE, or of a pipeline, to start from, such as the export of the image stage,
+    or nano for what ships with the package; None for random weights. Optimizer and average begin
+    anew."""
     freeze_encoder: bool
     """Train the decoder alone: latents and their statistics stay as they are in ``weights``, and so
     do J-DiTs that learned them."""

@@ -106,7 +106,12 @@ class _Chunks(Dataset[tuple[Tensor, Tensor] | Failure]):
         self._seed = mixture.seed
         self._num_pairs = mixture.settings.max_pairs
         self._drawers = [
-            EpisodeDrawer(entry.task, entry.source, framing=mixture.settings.framing)
+            EpisodeDrawer(
+                entry.task,
+                entry.source,
+                framing=mixture.settings.framing,
+                recolour=mixture.settings.recolour,
+            )
             for entry in mixture.entries
         ]
         self._orders = [

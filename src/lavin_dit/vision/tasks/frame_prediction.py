@@ -9,11 +9,17 @@ from jaxtyping import UInt8
 from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.sample import Sample
-from lavin_dit.vision.task import Pair, Ruleless, check_num_frames, check_sample
+from lavin_dit.vision.task import (
+    Pair,
+    PictureTarget,
+    Ruleless,
+    check_num_frames,
+    check_sample,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FramePrediction(Ruleless):
+class FramePrediction(Ruleless, PictureTarget):
     """Paints how a clip goes on.
 
     The input is the first frame. The target is the whole clip, the given frame first, so that it
