@@ -44,6 +44,20 @@ def test_channels_change_places():
     np.testing.assert_array_equal(turned(picture()), picture()[..., [2, 0, 1]])
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_colours_can_be_taken_back(seed):
+    drawn = draw_recolouring(np.random.default_rng(seed))
+    back = drawn.undone(drawn(picture(seed)))
+    assert np.abs(back.astype(int) - picture(seed)).max() <= 2
+    assert drawn.undone(picture(seed)).shape == picture().shape
+
+
+def test_colours_that_none_becomes_go_to_the_nearest():
+    half = replace(OLD, black=(0.5, 0.5, 0.5))
+    grey = np.array([0, 100, 128, 255], dtype=np.uint8)[None, None, :, None].repeat(3, axis=-1)
+    assert half.undone(grey)[0, 0, :, 0].tolist() == [0, 0, 1, 255]
+
+
 def test_a_grey_picture_gets_two_colours_and_what_lies_between():
     ramp = np.array([0, 85, 255], dtype=np.uint8)[None, None, :, None].repeat(3, axis=-1)
     coloured = Recolouring(channels=(0, 1, 2), black=(1.0, 0.0, 0.2), white=(0.0, 0.0, 0.8))(ramp)

@@ -9,8 +9,12 @@ import torch
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.pipeline.task_reader import TaskReader
-from lavin_dit.vision.codecs.boxes import Boxes
+from lavin_dit.vision.codecs.boxes import BoxCodec, Boxes
 from lavin_dit.vision.codecs.depth import Depth
+from lavin_dit.vision.codecs.instances import Instances
+from lavin_dit.vision.codecs.masks import Mask
+from lavin_dit.vision.codecs.panoptic import Panoptic
+from lavin_dit.vision.geometry import Size
 from lavin_dit.vision.task import find_task
 from pictures import picture
 from random_networks import random_pipeline
@@ -66,6 +70,77 @@ def test_flow_of_a_frame_that_two_pieces_share_is_the_later_ones():
 
     (answer,) = reader.stream([clip_of(25)], predict=number_pieces)
     assert answer.pixels[:, 0, 0, 0].tolist() == pytest.approx([0.0] * 12 + [0.1] * 13)
+
+
+def enlarged(prediction: Prediction, drawn: np.ndarray) -> Prediction:
+    """A prediction that was drawn after its query, at a larger size."""
+    pixels = torch.from_numpy(drawn.astype(np.float32) / 255).permute(0, 3, 1, 2)
+    return replace(prediction, pixels=pixels, drawn_pixels=pixels)
+
+
+@pytest.mark.parametrize("name", ["instance_segmentation", "panoptic_segmentation"])
+def test_what_was_drawn_larger_is_read_there(name):
+    """A slanted edge is followed pixel by pixel; specks are as large as their codec says."""
+    task = find_task(name)
+    colour = np.array([255, 0, 0], dtype=np.uint8)
+    rows, columns = np.mgrid[:72, :104]
+    drawn = np.where((columns > rows + 8)[None, ..., None], colour, np.uint8(0))
+    drawn[0, 50:62, 10:22] = colour  # 144 px: 9 at the working size, where 16 are asked for
+    clip = clip_of(1, height=72, width=104)
+    (soft,) = echo([clip_of(1)])
+    reader = TaskReader(task=task)
+    answer = reader.answer(clip, [enlarged(soft, drawn)])
+    assert isinstance(answer.annotation, Instances | Panoptic)
+    np.testing.assert_array_equal(answer.annotation.ids[0] > 0, columns > rows + 8)
+
+
+def test_what_is_drawn_larger_still_is_brought_to_its_querys_size():
+    (soft,) = echo([clip_of(1)])
+    drawn = np.zeros((1, 72, 104, 3), dtype=np.uint8)
+    drawn[:, :, 52:] = 255
+    clip = clip_of(1, height=144, width=208)
+    answer = TaskReader(task=find_task("foreground_segmentation")).answer(
+        clip, [enlarged(soft, drawn)]
+    )
+    assert isinstance(answer.annotation, Mask)
+    right = np.broadcast_to(np.arange(208) >= 104, (1, 144, 208))
+    np.testing.assert_array_equal(answer.annotation.foreground, right)
+
+
+def test_lines_of_a_certain_width_are_read_at_the_working_size():
+    task = find_task("object_detection")
+    boxes = Boxes(
+        corners_px=np.array([[[8, 8, 30, 24]]], dtype=np.float32),
+        present=np.ones((1, 1), dtype=np.bool_),
+        classes=np.array([-1], dtype=np.int32),
+        size=Size(height=32, width=48),
+    )
+    painted, _ = BoxCodec().paint(boxes)
+    (soft,) = echo([Clip(frames=painted, name="walk")])
+    clip = clip_of(1, height=128, width=192)
+    reader = TaskReader(task=task)
+    expected = reader.answer(clip, [soft]).annotation
+    assert isinstance(expected, Boxes)
+    assert expected.present.sum() == 1
+    found = reader.answer(clip, [enlarged(soft, np.zeros((1, 128, 192, 3), np.uint8))]).annotation
+    assert isinstance(found, Boxes)
+    np.testing.assert_array_equal(found.corners_px, expected.corners_px)
+
+
+def test_pieces_that_were_drawn_larger_are_put_together():
+    reader = TaskReader(task=find_task("video_depth"))
+
+    def drawn(clips):
+        for clip in clips:
+            (prediction,) = echo([clip])
+            yield enlarged(prediction, clip.frames.repeat(2, axis=1).repeat(2, axis=2))
+
+    (answer,) = reader.stream([clip_of(20)], predict=drawn)
+    assert answer.drawn_pixels is not None
+    assert answer.drawn_pixels.shape == (20, 3, 36, 52)
+    assert answer.drawn_pixels[:, 0, 0, 0].tolist() == pytest.approx(
+        [number / 255 for number in range(20)]
+    )
 
 
 def test_a_continuing_task_takes_the_end():

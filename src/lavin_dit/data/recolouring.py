@@ -43,6 +43,20 @@ class Recolouring:
         new = [table[:, place][picture[..., old]] for place, old in enumerate(self.channels)]
         return np.stack(new, axis=-1)
 
+    def undone(self, picture: UInt8[np.ndarray, "t h w 3"]) -> UInt8[np.ndarray, "t h w 3"]:
+        """A picture in the new colours in the old ones again, to within what 8 bits hold.
+
+        Args:
+            picture: It may have colours that no old one becomes; these get the nearest.
+        """
+        old = np.empty_like(picture)
+        for place, channel in enumerate(self.channels):
+            black, white = self.black[place], self.white[place]
+            levels = (np.linspace(0.0, 1.0, 256) - black) / (white - black)
+            table = np.rint(levels.clip(0.0, 1.0) * 255).astype(np.uint8)
+            old[..., channel] = table[picture[..., place]]
+        return old
+
 
 def draw_recolouring(generator: np.random.Generator) -> Recolouring:
     """Draw new colours.

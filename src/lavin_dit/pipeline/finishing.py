@@ -1,5 +1,7 @@
 """From a painting on its canvas to a picture that keeps of its query what it should."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -27,6 +29,21 @@ FINISHING_VERSION = 3
 """Moves with what predictions keep of their queries, so that an evaluation mixes no two of them."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A painting with what it keeps of its query, at several sizes.
+
+    Values lie in [0, 1] where something is kept, and otherwise around it.
+    """
+
+    pixels: Float[Tensor, "t 3 h w"]
+    """At the query's own size."""
+    working: Float[Tensor, "t 3 y x"]
+    """At the working size, without margins."""
+    drawn: Float[Tensor, "t 3 y2 x2"] | None = None
+    """At up to four times that, drawn after the query's outlines; None where it isn't."""
+
+
 def finished(
     painted: Float[Tensor, "t 3 y x"],
     placement: Placement,
@@ -34,7 +51,7 @@ def finished(
     *,
     rebuilt: Float[Tensor, "s 3 y x"] | None,
     detail: SharedDetail | None,
-) -> tuple[Float[Tensor, "t 3 h2 w2"], Float[Tensor, "t 3 y2 x2"]]:
+) -> Finished:
     """Take a painting off its canvas with what it keeps of its query.
 
     What is no picture of the same is drawn after the query's outlines, at the query's own size too
@@ -49,10 +66,6 @@ def finished(
             detail are kept.
         detail: What inputs and targets of the pairs have in common; None where nothing is kept.
 
-    Returns:
-        The painting at the query's own size, and at the working size without margins; in [0, 1]
-        where something is kept of the query, and otherwise around it.
-
     Source:
         Ours, decisions 0021, 0022 and 0023.
     """
@@ -61,10 +74,12 @@ def finished(
         inside = cut_margins(painted, placement)
         inside = drawn_after(inside, query, outlines=detail.outlines)
         if not detail.is_shared:
-            return _enlarged(inside, frames, outlines=detail.outlines), inside
+            return _enlarged(inside, frames, outlines=detail.outlines)
         painted = with_inside(painted, placement, inside)
     if rebuilt is None or detail is None:
-        return unfit_frames(painted, placement), cut_margins(painted, placement)
+        return Finished(
+            pixels=unfit_frames(painted, placement), working=cut_margins(painted, placement)
+        )
     painted = weighed_against_query(painted, rebuilt, placement, changes=detail.changes)
     pixels, inside = unfit_frames(painted, placement), cut_margins(painted, placement)
     agreement = brightness_agreement(inside, cut_margins(rebuilt, placement))
@@ -76,18 +91,19 @@ def finished(
         pixels[one] = with_detail(
             pixels[one], lost, placement, detail=detail, agreement=agreement[one]
         )
-    return pixels, inside
+    return Finished(pixels=pixels, working=inside)
 
 
 def _enlarged(
-    drawn: Float[Tensor, "t 3 y x"],
+    working: Float[Tensor, "t 3 y x"],
     frames: UInt8[np.ndarray, "t h w 3"],
     *,
     outlines: Outlines,
-) -> Float[Tensor, "t 3 h w"]:
+) -> Finished:
     """What was drawn at the working size, at its query's own, which may also be smaller."""
     height, width = frames.shape[1:3]
-    smaller = height < drawn.shape[2] or width < drawn.shape[3]
-    if smaller or (height, width) == drawn.shape[2:]:
-        return resized(drawn, (height, width))
-    return enlarged_after(drawn, frames, outlines=outlines)
+    smaller = height < working.shape[2] or width < working.shape[3]
+    if smaller or (height, width) == working.shape[2:]:
+        return Finished(pixels=resized(working, (height, width)), working=working)
+    drawn = enlarged_after(working, frames, outlines=outlines)
+    return Finished(pixels=resized(drawn, (height, width)), working=working, drawn=drawn)

@@ -256,36 +256,34 @@ def enlarged_after(
     query: UInt8[np.ndarray, "t h w 3"],
     *,
     outlines: Outlines,
-) -> Float[Tensor, "t 3 h w"]:
-    """Enlarge what was drawn at the working size, after the outlines of the query at its own size.
-
-    What is more than four times as large is drawn at four times the size, and enlarged from there.
+) -> Float[Tensor, "t 3 h2 w2"]:
+    """Enlarge what was drawn at the working size, after the outlines of its query.
 
     Args:
         drawn: From `drawn_after`.
-        query: The query, no smaller to either side.
+        query: The query at its own size, no smaller to either side.
         outlines: Those of the pairs.
 
     Returns:
-        Values in [0, 1].
+        Values in [0, 1], at the query's size, but at most four times as large as they were.
 
     Source:
         Ours, decision 0023.
     """
-    size, small = query.shape[1:3], drawn.shape[2:]
+    small = drawn.shape[2:]
     height, width = (
-        min(own, round(_MOST_ENLARGED * side)) for own, side in zip(size, small, strict=True)
+        min(own, round(_MOST_ENLARGED * side))
+        for own, side in zip(query.shape[1:3], small, strict=True)
     )
     steps = height / small[0], width / small[1]
     weights = outlines.chosen_weights[:, :_REACH_ENLARGED_PX]
-    enlarged = drawn.new_empty(len(drawn), 3, *size)
+    enlarged = drawn.new_empty(len(drawn), 3, height, width)
     for number in range(len(drawn)):
         own = slice(number, number + 1)
         large = interpolate(drawn[own], size=(height, width), mode="bilinear")
         colours = perceived(resize_frames(query[own], (height, width)), device=drawn.device)
         means = neighbourhood_means(large, colours, weights=weights, steps=steps)[0]
-        large = torch.lerp(large, means, outlines.share)
-        enlarged[own] = interpolate(large, size=size, mode="bicubic").clamp(0.0, 1.0)
+        enlarged[own] = torch.lerp(large, means, outlines.share)
     return enlarged
 
 

@@ -157,20 +157,19 @@ def _predict_batch(
         on_step=on_step,
     )
     for clip, placement, query, latent in zip(clips, placements, queries, latents, strict=True):
-        pixels = inside = None
+        done = None
         if settings.output_type == "pixels":
             painted = networks.rebuild(latent[None], num_frames=num_frames)
             detail = task.kept_detail(clip.num_frames)
             rebuilt = None
             if detail and detail.is_shared:
                 rebuilt = networks.rebuild(query, num_frames=clip.num_frames)
-            pixels, inside = finished(
-                painted, placement, clip.frames, rebuilt=rebuilt, detail=detail
-            )
+            done = finished(painted, placement, clip.frames, rebuilt=rebuilt, detail=detail)
         yield Prediction(
             name=clip.name,
-            pixels=pixels,
-            working_pixels=inside,
+            pixels=done and done.pixels,
+            working_pixels=done and done.working,
+            drawn_pixels=done and done.drawn,
             latent=latent,
             frames_per_second=clip.frames_per_second,
             seed=settings.seed,
@@ -225,9 +224,9 @@ def _predict_in_tiles(
                 painted.add(networks.rebuild(latent[None], num_frames=num_frames))
                 if rebuilds:
                     rebuilt.add(networks.rebuild(query, num_frames=clip.num_frames))
-    pixels = inside = None
+    done = None
     if settings.output_type == "pixels":
-        pixels, inside = finished(
+        done = finished(
             painted.result(),
             grid.placement,
             clip.frames,
@@ -236,8 +235,9 @@ def _predict_in_tiles(
         )
     return Prediction(
         name=clip.name,
-        pixels=pixels,
-        working_pixels=inside,
+        pixels=done and done.pixels,
+        working_pixels=done and done.working,
+        drawn_pixels=done and done.drawn,
         latent=latents.result(),
         frames_per_second=clip.frames_per_second,
         seed=settings.seed,

@@ -24,7 +24,10 @@ class Prediction:
     """Frames in [0, 1] at the query's own size, float32, with what was kept of the query
     (decisions 0021 to 0023); None if only the latent was asked for."""
     working_pixels: Float[Tensor, "t 3 y2 x2"] | None = None
-    """The same at the working size without margins, where it is read; around [0, 1]."""
+    """The same at the working size without margins; around [0, 1]."""
+    drawn_pixels: Float[Tensor, "t 3 y3 x3"] | None = None
+    """The same at up to four times the working size, where it is drawn after the query's outlines
+    (decision 0023); None where it isn't."""
     latent: Float[Tensor, "c s y x"]
     """Normalised latent, as sampled: without the query's detail."""
     frames_per_second: float | None

@@ -17,6 +17,11 @@ import torch
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.fitting import to_bytes
 from lavin_dit.pipeline.prediction import Prediction
+from lavin_dit.vision.codecs.depth import Depth
+from lavin_dit.vision.codecs.instances import Instances
+from lavin_dit.vision.codecs.masks import Mask
+from lavin_dit.vision.codecs.normals import Normals
+from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.geometry import Size
 from lavin_dit.vision.results.by_kind import with_class_names
 from lavin_dit.vision.results.result import Result
@@ -24,6 +29,10 @@ from lavin_dit.vision.task import AnyTask, discover_tasks
 
 Predict = Callable[[Iterable[Clip]], Iterator[Prediction]]
 """Predicts targets of clips, one for each and in their order."""
+
+
+_KINDS_OF_PIXELS = frozenset({Depth, Normals, Mask, Instances, Panoptic})
+"""Annotations with a value for each pixel, whatever the pixel's size."""
 
 
 def _no_names() -> Mapping[int, str]:
@@ -108,6 +117,9 @@ class TaskReader:
     def read(self, prediction: Prediction, *, size: Size) -> Result:
         """Read a prediction where it was painted, and bring what was read to another size.
 
+        What has a value for each pixel is read where it was drawn after the query's outlines, if it
+        was; what is drawn with lines of a certain width, at the working size.
+
         Args:
             prediction: One with pixels.
             size: The query's own size.
@@ -116,8 +128,11 @@ class TaskReader:
             The reading; ids are resized to the nearest, lengths in pixels are scaled.
         """
         assert prediction.working_pixels is not None
-        picture = to_bytes(prediction.working_pixels)
-        result: Any = self.task.read(picture, rule=self.rule)
+        task, pixels = self.task, prediction.working_pixels
+        if prediction.drawn_pixels is not None and set(task.needs) & _KINDS_OF_PIXELS:
+            enlarged = prediction.drawn_pixels[0, 0].numel() / pixels[0, 0].numel()
+            task, pixels = _enlarged(task, enlarged), prediction.drawn_pixels
+        result: Any = task.read(to_bytes(pixels), rule=self.rule)
         if result.annotation.shape.size != size:
             result = replace(result, annotation=result.annotation.resize(size))
         return with_class_names(result, self.class_names)
@@ -169,6 +184,7 @@ class TaskReader:
             parts[0],
             pixels=join("pixels"),
             working_pixels=join("working_pixels"),
+            drawn_pixels=join("drawn_pixels"),
             latent=torch.cat([part.latent for part in parts], dim=1),
         )
 
@@ -181,10 +197,18 @@ def _lengthened(frames: np.ndarray, length: int) -> np.ndarray:
 
 def _shortened(prediction: Prediction, num_frames: int) -> Prediction:
     """A prediction without the frames that answer repeated ones."""
-    if prediction.pixels is None or prediction.working_pixels is None:
-        return prediction
+    names = "pixels", "working_pixels", "drawn_pixels"
+    found = {name: getattr(prediction, name) for name in names}
     return replace(
         prediction,
-        pixels=prediction.pixels[:num_frames],
-        working_pixels=prediction.working_pixels[:num_frames],
+        **{name: frames[:num_frames] for name, frames in found.items() if frames is not None},
     )
+
+
+def _enlarged(task: AnyTask, area: float) -> AnyTask:
+    """A task that reads pictures of which each working pixel has become several."""
+    own: Any = task
+    if not hasattr(own.codec, "min_area_px"):
+        return task
+    least = round(area * own.codec.min_area_px)
+    return replace(own, codec=replace(own.codec, min_area_px=least))

@@ -154,7 +154,7 @@ class PipelinePredictor:
         if not total.is_of_use:
             return painted
         rebuilt = self._rebuilt([question.query])[0] if total.is_shared else None
-        return finished(painted, placement, question.query, rebuilt=rebuilt, detail=total)[0]
+        return finished(painted, placement, question.query, rebuilt=rebuilt, detail=total).pixels
 
     def _rebuilt(self, clips: Sequence[Clip]) -> list[Float[Tensor, "t 3 h w"]]:
         """What the autoencoder leaves of clips of one shape, around [0, 1]."""

@@ -68,7 +68,7 @@ class FramePrediction(Ruleless, PictureTarget):
         return Pair(input=pixels[: self.num_given], target=pixels, key=None)
 
     def read(
-        self, picture: UInt8[np.ndarray, "t h w 3"], *, rule: None = None, key: None = None
+        self, picture: UInt8[np.ndarray, "t h w 3"], *, rule: object = None, key: None = None
     ) -> PictureResult:
         """The future frames.
 
