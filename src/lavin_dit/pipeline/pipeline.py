@@ -329,7 +329,8 @@ class LavinDiTPipeline:
             solver: ``euler``, ``heun`` or ``adams_bashforth``.
             grid: ``linear_quadratic``, the release's, or ``uniform``, the paper's.
             num_samples: Answers, each from noise of its own, that are averaged. If None, the
-                pipeline's own number for the tasks in `AVERAGED_TASKS`, and otherwise 1.
+                pipeline's own number for the tasks in `AVERAGED_TASKS` and where no task is named,
+                and otherwise 1.
             keep_detail: Whether predictions are weighed against their query, given the fine detail
                 that the autoencoder loses of it and drawn after its outlines, as far as the
                 context's pairs say so; the pipeline's own choice if None.

@@ -72,13 +72,13 @@ def samples_for(task: str | None, *, given: int | None, default: int) -> int:
     """How many answers to average.
 
     Args:
-        task: Name of the task, if it is known.
+        task: Name of the task; None where pairs alone show it, and most tasks gain.
         given: What the user says.
         default: What the pipeline says for tasks that are averaged.
     """
     if given is not None:
         return given
-    return default if task in AVERAGED_TASKS else 1
+    return default if task is None or task in AVERAGED_TASKS else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

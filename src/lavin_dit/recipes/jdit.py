@@ -29,7 +29,7 @@ class SamplingDefaults:
     solver: str
     """euler, heun or adams_bashforth."""
     num_samples: int
-    """Answers that are averaged where the task is one of ``AVERAGED_TASKS``."""
+    """Answers that are averaged where the task is one of ``AVERAGED_TASKS``, or none is named."""
     grid: str = "linear_quadratic"
     """linear_quadratic, the release's, or uniform, the paper's."""
     keep_detail: bool = True

@@ -34,7 +34,8 @@ class PipelineDefaults:
     grid: str = "linear_quadratic"
     """Name of the sampling grid."""
     num_samples: int = 1
-    """Answers that are averaged where the task is one of ``AVERAGED_TASKS`` (decision 0019)."""
+    """Answers that are averaged where the task is one of ``AVERAGED_TASKS``, or none is named
+    (decision 0019)."""
     keep_detail: bool = False
     """Whether predictions are weighed against their queries, given the detail that the autoencoder
     loses of them and drawn after their outlines, as far as the context's pairs say so (decisions
