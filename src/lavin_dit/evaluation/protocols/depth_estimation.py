@@ -12,7 +12,7 @@ PROTOCOLS = (
         places=world_places,
         scorer=score_depth,
         primary="abs_rel_lstsq",
-        baselines=("copy-context", "mean-context"),
+        baselines=("input", "copy-context", "mean-context"),
         summary="Depth of rooms and objects never seen, up to scale and shift.",
         bars=(
             Bar(score="abs_rel_lstsq", relation="at most", value=0.10),

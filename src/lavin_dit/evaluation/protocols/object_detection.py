@@ -12,7 +12,7 @@ PROTOCOLS = (
         places=world_places,
         scorer=score_boxes,
         primary="box_miou_matched",
-        baselines=("copy-context", "mean-context"),
+        baselines=("input", "copy-context", "mean-context"),
         summary="Boxes around objects of classes never seen.",
     ),
     Protocol(
@@ -21,7 +21,7 @@ PROTOCOLS = (
         places=cutout_places,
         scorer=score_boxes,
         primary="box_miou_matched",
-        baselines=("copy-context", "mean-context"),
+        baselines=("input", "copy-context", "mean-context"),
         summary="Boxes around cut-outs never seen.",
     ),
 )

@@ -12,7 +12,7 @@ PROTOCOLS = (
         places=world_places,
         scorer=score_panoptic,
         primary="miou_matched",
-        baselines=("copy-context", "mean-context"),
+        baselines=("input", "copy-context", "mean-context"),
         summary="Segments of the classes that the examples show, which training never showed.",
         bars=(Bar(score="miou_matched", relation="at least", value=0.55),),
     ),

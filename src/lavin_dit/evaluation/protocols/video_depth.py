@@ -12,7 +12,7 @@ PROTOCOLS = (
         places=world_places,
         scorer=score_video_depth,
         primary="abs_rel_lstsq",
-        baselines=("copy-context", "mean-context"),
+        baselines=("input", "copy-context", "mean-context"),
         summary="Depth of clips never seen, one scale and shift for a clip.",
         bars=(
             Bar(

@@ -12,7 +12,7 @@ PROTOCOLS = (
         places=world_places,
         scorer=score_instances,
         primary="miou_matched",
-        baselines=("copy-context", "mean-context"),
+        baselines=("input", "copy-context", "mean-context"),
         summary="Objects of classes never seen, followed through a clip.",
     ),
     Protocol(
@@ -21,7 +21,7 @@ PROTOCOLS = (
         places=cutout_places,
         scorer=score_instances,
         primary="miou_matched",
-        baselines=("copy-context", "mean-context"),
+        baselines=("input", "copy-context", "mean-context"),
         summary="Cut-outs never seen, followed through a clip.",
     ),
 )
