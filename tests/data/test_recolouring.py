@@ -60,8 +60,21 @@ def test_colours_that_none_becomes_go_to_the_nearest():
 
 def test_a_grey_picture_gets_two_colours_and_what_lies_between():
     ramp = np.array([0, 85, 255], dtype=np.uint8)[None, None, :, None].repeat(3, axis=-1)
-    coloured = Recolouring(channels=(0, 1, 2), black=(1.0, 0.0, 0.2), white=(0.0, 0.0, 0.8))(ramp)
-    np.testing.assert_array_equal(coloured[0, 0], [[255, 0, 51], [170, 0, 102], [0, 0, 204]])
+    coloured = Recolouring(channels=(0, 1, 2), black=(1.0, 0.0, 0.2), white=(0.0, 0.6, 0.8))(ramp)
+    np.testing.assert_array_equal(coloured[0, 0], [[255, 0, 51], [170, 51, 102], [0, 153, 204]])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"channels": (0, 0, 1)}, "channels must be 0, 1 and 2 in some order"),
+        ({"black": (0.0, 1.0, 0.0)}, "differ in each channel"),
+        ({"white": (1.0, 1.2, 1.0)}, "must lie in .0, 1."),
+    ],
+)
+def test_colours_that_lose_the_old_ones_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(OLD, **changes)
 
 
 def test_drawn_colours_can_be_told_apart():
@@ -94,6 +107,8 @@ def test_all_pairs_of_an_episode_get_the_same_colours(task):
             ):
                 assert colours.setdefault(tuple(old), tuple(new)) == tuple(new)
         changed += any(old != new for old, new in colours.items())
+        assert two.is_recoloured
+        assert not one.is_recoloured
         assert two.rule is None
         assert all(pair.key is None for pair in pairs_of(two))
     assert changed >= 4

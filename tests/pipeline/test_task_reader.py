@@ -14,6 +14,7 @@ from lavin_dit.vision.codecs.depth import Depth
 from lavin_dit.vision.codecs.instances import Instances
 from lavin_dit.vision.codecs.masks import Mask
 from lavin_dit.vision.codecs.panoptic import Panoptic
+from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.geometry import Size
 from lavin_dit.vision.task import find_task
 from pictures import picture
@@ -79,36 +80,47 @@ def enlarged(prediction: Prediction, drawn: np.ndarray) -> Prediction:
 
 
 @pytest.mark.parametrize("name", ["instance_segmentation", "panoptic_segmentation"])
-def test_what_was_drawn_larger_is_read_there(name):
-    """A slanted edge is followed pixel by pixel; specks are as large as their codec says."""
-    task = find_task(name)
+def test_borders_of_things_are_where_they_were_drawn(name):
+    """Which things there are is read at the working size: specks of the drawing are none."""
     colour = np.array([255, 0, 0], dtype=np.uint8)
     rows, columns = np.mgrid[:72, :104]
-    drawn = np.where((columns > rows + 8)[None, ..., None], colour, np.uint8(0))
-    drawn[0, 50:62, 10:22] = colour  # 144 px: 9 at the working size, where 16 are asked for
-    clip = clip_of(1, height=72, width=104)
-    (soft,) = echo([clip_of(1)])
-    reader = TaskReader(task=task)
-    answer = reader.answer(clip, [enlarged(soft, drawn)])
+    right_of = np.broadcast_to(columns > 50 + rows % 4, (1, 72, 104))
+    drawn = np.where(right_of[..., None], colour, np.uint8(0))
+    drawn[0, 50:66, 10:26] = 255 - colour
+    working = np.zeros((1, 18, 26, 3), dtype=np.uint8)
+    working[:, :, 13:] = colour
+    (soft,) = echo([Clip(frames=working, name="walk")])
+    reader = TaskReader(task=find_task(name))
+    answer = reader.answer(clip_of(1, height=72, width=104), [enlarged(soft, drawn)])
     assert isinstance(answer.annotation, Instances | Panoptic)
-    np.testing.assert_array_equal(answer.annotation.ids[0] > 0, columns > rows + 8)
+    assert np.unique(answer.annotation.ids).tolist() == [0, 1]
+    np.testing.assert_array_equal(answer.annotation.ids > 0, right_of)
+    assert answer.drawn_pixels is None
 
 
-def test_what_is_drawn_larger_still_is_brought_to_its_querys_size():
+def test_masks_are_read_where_they_were_drawn_and_brought_to_their_querys_size():
     (soft,) = echo([clip_of(1)])
     drawn = np.zeros((1, 72, 104, 3), dtype=np.uint8)
     drawn[:, :, 52:] = 255
     clip = clip_of(1, height=144, width=208)
-    answer = TaskReader(task=find_task("foreground_segmentation")).answer(
-        clip, [enlarged(soft, drawn)]
-    )
+    reader = TaskReader(task=find_task("foreground_segmentation"))
+    answer = reader.answer(clip, [enlarged(soft, drawn)])
     assert isinstance(answer.annotation, Mask)
     right = np.broadcast_to(np.arange(208) >= 104, (1, 144, 208))
     np.testing.assert_array_equal(answer.annotation.foreground, right)
 
 
+def test_what_is_too_large_to_be_read_at_once_is_read_at_the_working_size(monkeypatch):
+    monkeypatch.setattr("lavin_dit.pipeline.task_reader._MOST_VALUES_READ", 72 * 104 * 3 - 1)
+    (soft,) = echo([clip_of(1)])
+    drawn = np.full((1, 72, 104, 3), 255, dtype=np.uint8)
+    reader = TaskReader(task=find_task("foreground_segmentation"))
+    answer = reader.answer(clip_of(1, height=72, width=104), [enlarged(soft, drawn)])
+    assert isinstance(answer.annotation, Mask)
+    assert not answer.annotation.foreground.any()
+
+
 def test_lines_of_a_certain_width_are_read_at_the_working_size():
-    task = find_task("object_detection")
     boxes = Boxes(
         corners_px=np.array([[[8, 8, 30, 24]]], dtype=np.float32),
         present=np.ones((1, 1), dtype=np.bool_),
@@ -118,7 +130,7 @@ def test_lines_of_a_certain_width_are_read_at_the_working_size():
     painted, _ = BoxCodec().paint(boxes)
     (soft,) = echo([Clip(frames=painted, name="walk")])
     clip = clip_of(1, height=128, width=192)
-    reader = TaskReader(task=task)
+    reader = TaskReader(task=find_task("object_detection"))
     expected = reader.answer(clip, [soft]).annotation
     assert isinstance(expected, Boxes)
     assert expected.present.sum() == 1
@@ -127,20 +139,39 @@ def test_lines_of_a_certain_width_are_read_at_the_working_size():
     np.testing.assert_array_equal(found.corners_px, expected.corners_px)
 
 
+def test_photos_are_taken_at_their_querys_size():
+    (soft,) = echo([clip_of(1)])
+    sharp = np.random.default_rng(0).integers(0, 256, (1, 72, 104, 3), dtype=np.uint8)
+    pixels = torch.from_numpy(sharp.astype(np.float32) / 255).permute(0, 3, 1, 2)
+    reader = TaskReader(task=find_task("inpainting"))
+    clip = clip_of(1, height=72, width=104)
+    found = reader.answer(clip, [replace(soft, pixels=pixels)]).annotation
+    assert isinstance(found, Rgb)
+    np.testing.assert_array_equal(found.pixels, sharp)
+
+
 def test_pieces_that_were_drawn_larger_are_put_together():
-    reader = TaskReader(task=find_task("video_depth"))
+    reader = TaskReader(task=find_task("video_instance_segmentation"))
+    colour = np.array([255, 0, 0], dtype=np.uint8)
 
     def drawn(clips):
+        """Frame i has an edge at 40 + i // 2; what is painted is coarser."""
         for clip in clips:
-            (prediction,) = echo([clip])
-            yield enlarged(prediction, clip.frames.repeat(2, axis=1).repeat(2, axis=2))
+            edges = 40 + clip.frames[:, 0, 0, 0].astype(int) // 2
+            sharp, coarse = (
+                np.where(
+                    (np.arange(width) >= edge[:, None])[:, None, :, None], colour, np.uint8(0)
+                ).repeat(height, axis=1)
+                for height, width, edge in ((72, 104, edges), (18, 26, edges // 4))
+            )
+            (prediction,) = echo([Clip(frames=coarse, name="walk")])
+            yield enlarged(prediction, sharp)
 
-    (answer,) = reader.stream([clip_of(20)], predict=drawn)
-    assert answer.drawn_pixels is not None
-    assert answer.drawn_pixels.shape == (20, 3, 36, 52)
-    assert answer.drawn_pixels[:, 0, 0, 0].tolist() == pytest.approx(
-        [number / 255 for number in range(20)]
-    )
+    (answer,) = reader.stream([clip_of(20, height=72, width=104)], predict=drawn)
+    assert isinstance(answer.annotation, Instances)
+    found = (answer.annotation.ids > 0).argmax(axis=2)
+    expected = 40 + np.arange(20) // 2
+    np.testing.assert_array_equal(found, np.broadcast_to(expected[:, None], (20, 72)))
 
 
 def test_a_continuing_task_takes_the_end():

@@ -19,8 +19,10 @@ class Origin:
         source: Name of the source.
         context_names: Names of the context's samples.
         query_name: Name of the query's sample.
-        rule: What the pairs of the episode share; None for a task without rules.
-        target_key: What turns the query's target into exact numbers; None where it says it all.
+        rule: What the pairs of the episode share; None for a task without rules, and where targets
+            have other colours than the task's.
+        target_key: What turns the query's target into exact numbers; None where it says it all, or
+            has other colours.
     """
 
     task: str

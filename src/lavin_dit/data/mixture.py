@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -64,7 +64,7 @@ class BatchSettings:
     min_pairs: int = 1
     max_pairs: int = MAX_PAIRS
     max_rejections: int = 100
-    recolour: float = 0.0
+    recolour: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -150,7 +150,8 @@ class Mixture:
             ]
             for entry in self._entries
         ]
-        text = json.dumps([self.seed, repr(self.settings), parts])
+        recolour = [self.settings.recolour] if self.settings.recolour else []
+        text = json.dumps([self.seed, repr(self.settings), parts, *recolour])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def num_pairs(self, step: int) -> int:

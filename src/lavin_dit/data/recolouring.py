@@ -28,6 +28,9 @@ class Recolouring:
         black: What 0 becomes in the new red, green and blue, from 0 to 1.
         white: What 255 becomes, likewise.
 
+    Raises:
+        ValueError: If a channel is missing, or black or white out of range or equal.
+
     Source:
         Ours, decision 0024.
     """
@@ -35,6 +38,17 @@ class Recolouring:
     channels: tuple[int, int, int]
     black: tuple[float, float, float]
     white: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        """Check that the old colours can be told from the new ones."""
+        if sorted(self.channels) != [0, 1, 2]:
+            raise ValueError(f"channels must be 0, 1 and 2 in some order, got {self.channels}")
+        ends = np.array([self.black, self.white])
+        if ends.min() < 0 or ends.max() > 1 or (ends[0] == ends[1]).any():
+            raise ValueError(
+                "black and white must lie in [0, 1] and differ in each channel, got "
+                f"{self.black} and {self.white}"
+            )
 
     def __call__(self, picture: UInt8[np.ndarray, "t h w 3"]) -> UInt8[np.ndarray, "t h w 3"]:
         """The picture in the new colours."""
@@ -61,19 +75,20 @@ class Recolouring:
 def draw_recolouring(generator: np.random.Generator) -> Recolouring:
     """Draw new colours.
 
-    The order of the channels is drawn; in half of the cases all three get the same black and white.
-    Half of these are 0 and 1 or 1 and 0, the others any two that are 0.3 apart or more.
+    The order of the channels is drawn, and whether all three get the same black and white. These
+    are 0 and 1 in half of the cases, and otherwise any two that are 0.3 apart or more; either may
+    be the brighter one.
 
     Args:
         generator: Source of all randomness.
 
     Returns:
-        The colours; the old ones in one of 48 cases.
+        The colours. Now and then they are the old ones; those of a grey picture are so in one of
+        seven or eight cases.
 
     Source:
         Ours, decision 0024.
     """
-    # Always the same number of draws, so that what is drawn afterwards does not depend on them.
     channels = generator.permutation(3).tolist()
     is_grey = generator.random() < 0.5
     ends = [_draw_ends(generator) for _ in range(3)]
@@ -94,7 +109,7 @@ def _draw_ends(generator: np.random.Generator) -> tuple[float, float]:
 def can_be_recoloured(task: AnyTask) -> bool:
     """Tell whether a task's colours are a matter of agreement.
 
-    Those of annotations are; a photo's are not.
+    Those of annotations are; a photo's are not. Targets of a `PictureTarget` are photos.
     """
     return not isinstance(task, PictureTarget)
 
@@ -107,13 +122,14 @@ def recoloured(episode: Episode, recolouring: Recolouring) -> Episode:
         recolouring: The colours.
 
     Returns:
-        It, with targets that can no longer be read: without keys and without a rule.
+        It, with targets that the task can't read: without keys and without a rule.
     """
     return replace(
         episode,
         context=tuple(_recoloured(pair, recolouring) for pair in episode.context),
         query=_recoloured(episode.query, recolouring),
         rule=None,
+        is_recoloured=True,
     )
 
 

@@ -201,7 +201,8 @@ def mixture_strip(mixture: Mixture, step: int) -> Strip:
         step: Which batch.
 
     Returns:
-        The first context pairs, the query, its target, and a drawing of what is read back from it.
+        The first context pairs, the query, its target, and a drawing of what is read back from it,
+        unless targets have other colours than the task's.
 
     Raises:
         NoEpisodeError: If too many samples are rejected.
@@ -217,12 +218,13 @@ def mixture_strip(mixture: Mixture, step: int) -> Strip:
         cells.append(Cell(caption=f"input {number}", frames=pair.input))
         cells.append(Cell(caption=f"target {number}", frames=pair.target))
     query = episode.query
-    result = task.read(query.target, rule=episode.rule, key=query.key)
-    fits = result.annotation.shape == clip_shape(query.input)
-    drawn = result.draw(Rgb(pixels=query.input) if fits else None)
     cells.append(Cell(caption="query", frames=query.input))
     cells.append(Cell(caption="target", frames=query.target))
-    cells.append(Cell(caption="read back", frames=drawn))
+    if not episode.is_recoloured:
+        result = task.read(query.target, rule=episode.rule, key=query.key)
+        fits = result.annotation.shape == clip_shape(query.input)
+        drawn = result.draw(Rgb(pixels=query.input) if fits else None)
+        cells.append(Cell(caption="read back", frames=drawn))
     title = f"batch {step}: {episode.task} on {episode.source}, {episode.num_pairs} pairs"
     return Strip(title=title, cells=tuple(cells))
 

@@ -95,14 +95,22 @@ class SharedDetail:
         )
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether targets follow the outlines of their inputs, and are no pictures of the same."""
+        return self.outlines.share > 0
+
+    @property
     def is_shared(self) -> bool:
-        """Whether targets have anything of what the autoencoder loses of their inputs."""
-        return self.fine.share > 0 or self.coarse.share > 0
+        """Whether targets have something of what the autoencoder loses of their inputs.
+
+        What drawn targets have of it is chance, and counts as nothing.
+        """
+        return not self.is_drawn and (self.fine.share > 0 or self.coarse.share > 0)
 
     @property
     def is_of_use(self) -> bool:
         """Whether it changes a painting."""
-        return self.is_shared or self.outlines.share > 0
+        return self.is_shared or self.is_drawn
 
 
 _NONE = BandFit(product=0.0, square=0.0)

@@ -21,11 +21,10 @@ from lavin_dit.pipeline.fitting import (
     resize_frames,
     resized,
     unfit_frames,
-    with_inside,
 )
 from lavin_dit.pipeline.outlines import Outlines, drawn_after, enlarged_after
 
-FINISHING_VERSION = 3
+FINISHING_VERSION = 4
 """Moves with what predictions keep of their queries, so that an evaluation mixes no two of them."""
 
 
@@ -41,7 +40,7 @@ class Finished:
     working: Float[Tensor, "t 3 y x"]
     """At the working size, without margins."""
     drawn: Float[Tensor, "t 3 y2 x2"] | None = None
-    """At up to four times that, drawn after the query's outlines; None where it isn't."""
+    """At up to four times that, where it is drawn after the outlines of a larger query."""
 
 
 def finished(
@@ -54,9 +53,9 @@ def finished(
 ) -> Finished:
     """Take a painting off its canvas with what it keeps of its query.
 
-    What is no picture of the same is drawn after the query's outlines, at the query's own size too
-    unless it shares detail with it; what does is weighed against it and given that detail. Both as
-    far as pairs say so, and a few contexts share detail by chance.
+    What is no picture of the same is drawn after the query's outlines, at the query's own size too;
+    other targets are weighed against it and given the detail that they share. Both as far as pairs
+    say so.
 
     Args:
         painted: The painting, on the canvas, around [0, 1].
@@ -69,13 +68,11 @@ def finished(
     Source:
         Ours, decisions 0021, 0022 and 0023.
     """
-    if detail is not None and detail.outlines.share and len(frames) == len(painted):
+    if detail is not None and detail.is_drawn and len(frames) == len(painted):
         query = resize_frames(frames, (placement.height, placement.width))
         inside = cut_margins(painted, placement)
         inside = drawn_after(inside, query, outlines=detail.outlines)
-        if not detail.is_shared:
-            return _enlarged(inside, frames, outlines=detail.outlines)
-        painted = with_inside(painted, placement, inside)
+        return _enlarged(inside, frames, outlines=detail.outlines)
     if rebuilt is None or detail is None:
         return Finished(
             pixels=unfit_frames(painted, placement), working=cut_margins(painted, placement)

@@ -26,8 +26,8 @@ class Prediction:
     working_pixels: Float[Tensor, "t 3 y2 x2"] | None = None
     """The same at the working size without margins; around [0, 1]."""
     drawn_pixels: Float[Tensor, "t 3 y3 x3"] | None = None
-    """The same at up to four times the working size, where it is drawn after the query's outlines
-    (decision 0023); None where it isn't."""
+    """The same at up to four times the working size, where it is drawn after the outlines of a
+    larger query (decision 0023) and has not been read yet; otherwise None."""
     latent: Float[Tensor, "c s y x"]
     """Normalised latent, as sampled: without the query's detail."""
     frames_per_second: float | None

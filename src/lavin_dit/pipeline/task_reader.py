@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lavin_dit.pipeline.borders import moved_borders
 from lavin_dit.pipeline.clips import Clip
 from lavin_dit.pipeline.fitting import to_bytes
 from lavin_dit.pipeline.prediction import Prediction
@@ -25,14 +26,14 @@ from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.geometry import Size
 from lavin_dit.vision.results.by_kind import with_class_names
 from lavin_dit.vision.results.result import Result
-from lavin_dit.vision.task import AnyTask, discover_tasks
+from lavin_dit.vision.task import AnyTask, PictureTarget, discover_tasks
 
 Predict = Callable[[Iterable[Clip]], Iterator[Prediction]]
 """Predicts targets of clips, one for each and in their order."""
 
 
-_KINDS_OF_PIXELS = frozenset({Depth, Normals, Mask, Instances, Panoptic})
-"""Annotations with a value for each pixel, whatever the pixel's size."""
+_MOST_VALUES_READ = 1 << 26
+"""What a reading may take at once, in bytes of the picture; several times that in memory."""
 
 
 def _no_names() -> Mapping[int, str]:
@@ -112,13 +113,15 @@ class TaskReader:
             return joined
         height, width = clip.size
         result = self.read(joined, size=Size(height=height, width=width))
-        return replace(joined, result=result)
+        return replace(joined, result=result, drawn_pixels=None)
 
     def read(self, prediction: Prediction, *, size: Size) -> Result:
         """Read a prediction where it was painted, and bring what was read to another size.
 
-        What has a value for each pixel is read where it was drawn after the query's outlines, if it
-        was; what is drawn with lines of a certain width, at the working size.
+        Photos are taken as they are. Of what was drawn after the outlines of a larger query, depth,
+        normals and masks are read there, and borders of instances and segments moved to where they
+        are there; boxes, joints, edges and flow, whose lines and lengths are those of the working
+        size, are read at that.
 
         Args:
             prediction: One with pixels.
@@ -127,12 +130,21 @@ class TaskReader:
         Returns:
             The reading; ids are resized to the nearest, lengths in pixels are scaled.
         """
+        assert prediction.pixels is not None
         assert prediction.working_pixels is not None
-        task, pixels = self.task, prediction.working_pixels
-        if prediction.drawn_pixels is not None and set(task.needs) & _KINDS_OF_PIXELS:
-            enlarged = prediction.drawn_pixels[0, 0].numel() / pixels[0, 0].numel()
-            task, pixels = _enlarged(task, enlarged), prediction.drawn_pixels
-        result: Any = task.read(to_bytes(pixels), rule=self.rule)
+        if isinstance(self.task, PictureTarget):
+            return self.task.read(to_bytes(prediction.pixels), rule=self.rule)
+        result: Any = self.task.read(to_bytes(prediction.working_pixels), rule=self.rule)
+        if prediction.drawn_pixels is not None:
+            drawn = to_bytes(prediction.drawn_pixels)
+            match result.annotation:
+                case Depth() | Normals() | Mask() if drawn.size <= _MOST_VALUES_READ:
+                    result = self.task.read(drawn, rule=self.rule)
+                case Instances(ids=ids) | Panoptic(ids=ids):
+                    moved = replace(result.annotation, ids=moved_borders(ids, drawn))
+                    result = replace(result, annotation=moved)
+                case _:
+                    pass
         if result.annotation.shape.size != size:
             result = replace(result, annotation=result.annotation.resize(size))
         return with_class_names(result, self.class_names)
@@ -203,12 +215,3 @@ def _shortened(prediction: Prediction, num_frames: int) -> Prediction:
         prediction,
         **{name: frames[:num_frames] for name, frames in found.items() if frames is not None},
     )
-
-
-def _enlarged(task: AnyTask, area: float) -> AnyTask:
-    """A task that reads pictures of which each working pixel has become several."""
-    own: Any = task
-    if not hasattr(own.codec, "min_area_px"):
-        return task
-    least = round(area * own.codec.min_area_px)
-    return replace(own, codec=replace(own.codec, min_area_px=least))

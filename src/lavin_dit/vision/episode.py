@@ -27,6 +27,8 @@ class Episode:
         source: Name of the source that all samples come from.
         context_names: Names of the context's samples within their source.
         query_name: Name of the query's sample.
+        is_recoloured: Whether targets have other colours than the task paints with
+            (`data/recolouring.py`): rule and keys are then None, as they would not hold.
     """
 
     context: tuple[Pair[Any], ...]
@@ -36,6 +38,7 @@ class Episode:
     source: str
     context_names: tuple[str, ...]
     query_name: str
+    is_recoloured: bool = False
 
     def __post_init__(self) -> None:
         """Check the number of pairs, and that all clips stack."""

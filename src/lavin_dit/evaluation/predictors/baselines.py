@@ -42,8 +42,8 @@ class MeanContext:
 class Identity:
     """Gives the query back: the spoilt photo, the grey photo, the last frame again and again.
 
-    Read as an annotation it is what a photo says by its own colours: a thing where a palette has its
-    colour, depth where it is bright.
+    Read as an annotation it is what a photo says by its own colours: a thing where a palette has
+    its colour, depth where it is bright.
     """
 
     name: str = "input"

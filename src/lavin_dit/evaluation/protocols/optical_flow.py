@@ -12,7 +12,7 @@ PROTOCOLS = (
         places=world_places,
         scorer=score_flow,
         primary="epe_scaled_px",
-        baselines=("zero-flow", "copy-context", "mean-context"),
+        baselines=("zero-flow", "input", "copy-context", "mean-context"),
         summary="Motion in clips never seen, up to a scale.",
         bars=(
             Bar(

@@ -12,7 +12,7 @@ PROTOCOLS = (
         places=world_places,
         scorer=score_pose,
         primary="pck_0.1",
-        baselines=("copy-context", "mean-context"),
+        baselines=("input", "copy-context", "mean-context"),
         summary="Joints of figures in scenes never seen.",
         bars=(Bar(score="pck_0.1", relation="at least", value=0.6),),
     ),

@@ -12,7 +12,7 @@ PROTOCOLS = (
         places=world_places,
         scorer=score_normals,
         primary="mean_deg",
-        baselines=("copy-context", "mean-context"),
+        baselines=("input", "copy-context", "mean-context"),
         summary="Surface normals of rooms and objects never seen.",
         bars=(
             Bar(score="mean_deg", relation="at most", value=20.0),

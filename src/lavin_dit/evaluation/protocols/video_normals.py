@@ -12,7 +12,7 @@ PROTOCOLS = (
         places=world_places,
         scorer=score_video_normals,
         primary="mean_deg",
-        baselines=("copy-context", "mean-context"),
+        baselines=("input", "copy-context", "mean-context"),
         summary="Surface normals of clips never seen.",
         bars=(
             Bar(
