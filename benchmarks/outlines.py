@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from lavin_dit import LavinDiTPipeline
+from lavin_dit.pipeline.fitting import resized
 from lavin_dit.pipeline.outlines import drawn_after, enlarged_after, measured_outlines
 from record import record, time_side_by_side
 
@@ -49,8 +50,8 @@ def operations() -> dict[str, Callable[[], object]]:
     timed[f"draw at {NANO_PX} px"] = lambda: drawn_after(painted, query, outlines=outlines)
     for size_px in (256, 1024):
         large = scene(size_px)[0]
-        timed[f"enlarge to {size_px} px"] = lambda large=large: enlarged_after(
-            painted, large, outlines=outlines
+        timed[f"enlarge to {size_px} px"] = lambda large=large: resized(
+            enlarged_after(painted, large, outlines=outlines), large.shape[1:3]
         )
     return timed
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from lavin_dit.data.recolouring import Recolouring
 from lavin_dit.evaluation.predictors.recoloured import RecolouredPredictor
 from lavin_dit.evaluation.protocol import find_protocol
-from lavin_dit.evaluation.studies.sweep import sweep, sweep_table
+from lavin_dit.evaluation.studies.sweep import Row, sweep, sweep_table
 from record import record
 from studies import flags, open_run
 
@@ -21,21 +21,20 @@ COLOURS = {
     "blue to orange": Recolouring(channels=(0, 1, 2), black=(0.1, 0.2, 0.7), white=(1.0, 0.7, 0.1)),
 }
 """Colours by name; the second changes nothing that is grey."""
-PROTOCOLS = (
-    "world-depth_estimation",
+GREY = "world-depth_estimation", "world-foreground_segmentation", "photos-edge_detection"
+"""What is painted in grey, which exchanging colours leaves as it is."""
+COLOURFUL = (
     "world-surface_normal_estimation",
     "world-instance_segmentation",
     "world-panoptic_segmentation",
-    "world-foreground_segmentation",
-    "photos-edge_detection",
 )
-"""What is painted in colours that might be others."""
+"""What is painted in colours."""
 
 
 def main() -> None:
     """Measure and record."""
     parser = flags(__doc__)
-    parser.set_defaults(protocols=list(PROTOCOLS))
+    parser.set_defaults(protocols=[*GREY, *COLOURFUL])
     arguments = parser.parse_args()
     run, predictor = open_run(arguments, arguments.model)
     runs = {"own": replace(run, output=run.output / "own")}
@@ -46,7 +45,10 @@ def main() -> None:
             predictor=RecolouredPredictor(predictor, recolouring),
             model={**run.model, "colours": repr(recolouring)},
         )
-    rows = sweep(runs, [find_protocol(chosen) for chosen in arguments.protocols])
+    rows: list[Row] = []
+    for name in arguments.protocols:
+        own = {key: one for key, one in runs.items() if key != "exchanged" or name not in GREY}
+        rows += sweep(own, [find_protocol(name)])
     print(sweep_table(rows))
     settings = {key: str(value) for key, value in vars(arguments).items()}
     record("colours", settings=settings, rows=[row.as_json() for row in rows])

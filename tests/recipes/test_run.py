@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lavin_dit.recipes.jdit import JDIT_RECIPES
-from lavin_dit.recipes.jdit_run import are_weights_sharded
+from lavin_dit.recipes.jdit_run import are_weights_sharded, part_of
 from lavin_dit.recipes.run import RunOptions, run_recipe
 from lavin_dit.recipes.st_vae import ST_VAE_RECIPES
 from lavin_dit.training.processes import Processes
@@ -35,6 +35,14 @@ def refused(recipe, folder, **options):
 def test_recipes_are_written_and_read_back(name):
     text = json.dumps(config_to_json(RECIPES[name]))
     assert config_from_json(type(RECIPES[name]), json.loads(text)) == RECIPES[name]
+
+
+def test_runs_start_from_the_nano_by_its_name(tmp_path):
+    (tmp_path / "nano").mkdir()
+    found = part_of("nano", "st_vae")
+    assert found.parts[-3:] == ("weights", "nano", "st_vae")
+    assert (found / "config.json").is_file()
+    assert part_of(str(tmp_path / "nano"), "st_vae") == tmp_path / "nano"
 
 
 def test_another_recipe_is_refused_with_what_differs(folder):

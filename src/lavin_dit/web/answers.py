@@ -39,7 +39,7 @@ class Question:
     guidance_scale: float | None = None
     """Strength of guidance; the model's own if None."""
     num_samples: int | None = None
-    """Answers that are averaged; the task's own number if None."""
+    """Answers that are averaged; the task's own number, or that for pairs, if None."""
     fit: Fit | None = None
     """How pictures get to the working size; the task's own way if None."""
     seed: int = 0

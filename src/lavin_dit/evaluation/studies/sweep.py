@@ -86,7 +86,8 @@ def sweep_table(rows: Sequence[Row]) -> str:
         rows: What ``sweep`` returned.
 
     Returns:
-        The table; of all but the first value, whether it is better or worse than that.
+        The table; of all but the first value, whether it is better or worse than that. Cells of what
+        was not run are empty.
     """
     settings = list(dict.fromkeys(row.setting for row in rows))
     lines = [f"| protocol | score | {' | '.join(settings)} |", "|---" * (len(settings) + 2) + "|"]
@@ -95,6 +96,8 @@ def sweep_table(rows: Sequence[Row]) -> str:
         measure = MEASURES[next(iter(own.values())).score]
         cells = [
             f"{measure.show(own[setting].total.value)} {own[setting].verdict}".strip()
+            if setting in own
+            else ""
             for setting in settings
         ]
         arrow = "down" if measure.higher_is_better is False else "up"

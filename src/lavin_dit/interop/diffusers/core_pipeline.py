@@ -70,8 +70,7 @@ class CorePipelineMixin(DiffusionPipeline):
             guidance_scale: Strength of classifier-free guidance; 1 is none.
             posterior: ``mode`` or ``sample``: how pictures are encoded.
             grid: Name of the sampling grid: ``linear_quadratic`` or ``uniform``.
-            num_samples: Answers that the core averages for the tasks it knows by name; kept for the
-                way back.
+            num_samples: Answers that the core averages; here there is one. Kept for the way back.
             keep_detail: Whether predictions are weighed against queries, given the detail that the
                 autoencoder loses of them and drawn after their outlines, as far as pairs say so.
             restoration_guidance_scale: The core's guidance for some tasks that it knows by name;

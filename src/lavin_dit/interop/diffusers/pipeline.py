@@ -36,7 +36,8 @@ class LavinDiTDiffusionPipeline(CorePipelineMixin):
     """In-context vision behind diffusers' interface.
 
     Saving, loading, sharding, placing and offloading are those of `DiffusionPipeline`. For the same
-    settings, seed and scheme of integration, predictions are those of `LavinDiTPipeline`.
+    settings, seed and scheme of integration, predictions are those of `LavinDiTPipeline` with one
+    sample.
 
     Source:
         Paper section 3.2.
