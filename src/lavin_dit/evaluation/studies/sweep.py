@@ -86,8 +86,8 @@ def sweep_table(rows: Sequence[Row]) -> str:
         rows: What ``sweep`` returned.
 
     Returns:
-        The table; of all but the first value, whether it is better or worse than that. Cells of what
-        was not run are empty.
+        The table; of all but the first value, whether it is better or worse than that. Cells of
+        what was not run are empty.
     """
     settings = list(dict.fromkeys(row.setting for row in rows))
     lines = [f"| protocol | score | {' | '.join(settings)} |", "|---" * (len(settings) + 2) + "|"]
