@@ -40,7 +40,7 @@ def test_predict_score_and_score_again(model, tmp_path, capsys):
     assert found["setup"]["height"] == 32  # the model's own size
     assert found["setup"]["width"] == 48
     assert list(found["scores"]) == [
-        "model", "copy-context", "mean-context", "autoencoder", "painted truth",
+        "model", "input", "copy-context", "mean-context", "autoencoder", "painted truth",
     ]  # fmt: skip
     assert report["about"]["num_steps"] == 2
     again = ("--score-only", "--side-px", 48)

@@ -323,25 +323,13 @@ def test_predictions_are_drawn_at_their_querys_size(
     assert drawn.pixels is not drawn.working_pixels
 
 
-def test_what_is_drawn_gets_no_detail_that_is_shared_by_chance(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("is_shared_by_chance", [True, False])
+def test_evaluation_draws_the_same(
+    is_shared_by_chance: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline, query = masking_pipeline(), scene(9, scale=2)[0]
-    found: list[torch.Tensor] = []
-    for least in (-10.0, 10.0):
-        monkeypatch.setattr("lavin_dit.pipeline.detail.LEAST_SHARE", least)
-        task = pipeline.compile_context(masks(3), height=48, width=64)
-        assert task.detail is not None
-        assert task.detail.is_drawn
-        assert (task.detail.fine.share != 0) == (least < 0)
-        assert not task.detail.is_shared
-        pixels = pipeline(query, context=task, **QUIET).pixels
-        assert pixels is not None
-        found.append(pixels)
-    assert torch.equal(*found)
-
-
-def test_evaluation_draws_the_same() -> None:
+    monkeypatch.setattr(
+        "lavin_dit.pipeline.detail.LEAST_SHARE", -10.0 if is_shared_by_chance else 10.0
+    )
     pipeline = masking_pipeline()
     pairs, query = masks(3), scene(9)[0]
     asked = Question(
