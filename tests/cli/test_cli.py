@@ -111,7 +111,7 @@ def test_predict_a_folder_and_resume(
     out = tmp_path / "out"
     words = ["predict", photos, "-c", pairs_folder, "-o", out, "--model", models / setting]
     assert run(*words, "--device", "cpu", "--batch-size", 2) == 0
-    assert {p.name for p in out.iterdir()} == {"photo0.png", "photo1.png", "photo2.png"}
+    assert {p.name for p in out.glob("[!.]*")} == {"photo0.png", "photo1.png", "photo2.png"}
     assert load_clip(out / "photo0.png").size == (30, 41)
     first = load_clip(out / "photo1.png").frames.astype(int)
     (out / "photo1.png").unlink()
@@ -159,7 +159,7 @@ def test_a_broken_query_is_passed_over_and_told(
     status = run("predict", photos, "-c", pairs_folder, "-o", out, "--model", models / "joint")
     err = capsys.readouterr().err
     assert status == 1
-    assert {p.name for p in out.iterdir()} == {"photo0.png", "photo2.png"}
+    assert {p.name for p in out.glob("[!.]*")} == {"photo0.png", "photo2.png"}
     assert "skipped" in err
     assert "photo1.png: not an image" in err
     assert "thin.png: height and width must be at least 2 pixels, got 9x1" in err

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from lavin_dit.cli.main import main
+from lavin_dit.cli.result_log import LOG_FILE
 from lavin_dit.pipeline.clips import Clip, load_clip, save_clip
 from lavin_dit.weights import locate
 from pictures import picture
@@ -69,7 +70,7 @@ def test_predict_a_task_by_name_saves_numbers_beside_the_picture(model, photo, t
     words = ["predict", photo, "--task", "depth_estimation", "--model", model, "-o", out]
     assert run(*words) == 0
     names = {"my.png", "my.drawn.png", "my.depth.npy", "my.depth.png", "my.depth.json"}
-    assert {path.name for path in out.iterdir()} == names
+    assert {path.name for path in out.glob("[!.]*")} == names
     assert np.load(out / "my.depth.npy").shape == (30, 41)
     assert json.loads((out / "my.depth.json").read_text())["unit"] == "relative"
     assert load_clip(out / "my.drawn.png").size == load_clip(out / "my.png").size == (30, 41)
@@ -78,11 +79,61 @@ def test_predict_a_task_by_name_saves_numbers_beside_the_picture(model, photo, t
     assert "1 of 1 are already in" in capsys.readouterr().err
 
 
+def test_results_of_another_question_are_not_taken_for_this_ones(
+    model, photo, pairs_folder, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    words = ["predict", photo, "--model", model, "-o", out]
+    assert run(*words, "--task", "inpainting") == 0
+    first = (out / "my.png").read_bytes()
+    capsys.readouterr()
+    for other, told in (
+        (["--task", "deraining"], "task inpainting, now deraining"),
+        (["--task", "inpainting", "--num-steps", 3], "num_steps None, now 3"),
+        (["--task", "inpainting", "--context", pairs_folder], "context None, now "),
+    ):
+        assert run(*words, *other) == 2
+        assert f"results that were asked for otherwise ({told}" in capsys.readouterr().err
+        assert (out / "my.png").read_bytes() == first
+    Image.fromarray(picture(25, 25, seed=3)).save(tmp_path / "new.png")
+    new = ["predict", tmp_path / "new.png", "--model", model, "-o", out]
+    assert run(*new, "--task", "deraining") == 0  # another name, and so nothing in its way
+    assert run(*words, "--task", "deraining", "--overwrite") == 0
+    capsys.readouterr()
+    assert run(*words, "--task", "deraining") == 0
+    assert "1 of 1 are already in" in capsys.readouterr().err
+
+
+def test_a_pair_more_is_another_question(model, photo, pairs_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["predict", photo, "--context", pairs_folder, "--model", model, "-o", out]
+    assert run(*words) == 0
+    for half in ("input", "target"):
+        Image.fromarray(picture(25, 25, seed=4)).save(pairs_folder / f"more_{half}.png")
+    capsys.readouterr()
+    assert run(*words) == 2
+    assert "context " in capsys.readouterr().err
+
+
+def test_a_torn_line_of_the_log_costs_nothing(model, photo, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["predict", photo, "--task", "inpainting", "--model", model, "-o", out]
+    assert run(*words) == 0
+    whole = (out / LOG_FILE).read_text()
+    (out / LOG_FILE).write_text(whole + whole[: len(whole) // 2] + "\n[1]\n")
+    capsys.readouterr()
+    assert run(*words) == 0
+    assert "1 of 1 are already in" in capsys.readouterr().err
+    assert run(*words, "--seed", 1) == 2
+    assert "seed 0, now 1" in capsys.readouterr().err
+
+
 def test_predict_with_context_and_task(model, photo, pairs_folder, tmp_path):
     out = tmp_path / "out"
     words = ["--context", pairs_folder, "--model", model, "-o", out]
     assert run("predict", photo, "--task", "object_detection", *words) == 0
-    assert {path.name for path in out.iterdir()} == {"my.png", "my.drawn.png", "my.boxes.json"}
+    names = {"my.png", "my.drawn.png", "my.boxes.json"}
+    assert {path.name for path in out.glob("[!.]*")} == names
 
 
 def test_predict_photos_and_clips_of_one_folder(model, photo, tmp_path, capsys):
@@ -96,6 +147,7 @@ def test_predict_photos_and_clips_of_one_folder(model, photo, tmp_path, capsys):
     assert "skipped: my.jpg: video_depth takes clips" in capsys.readouterr().err
     assert load_clip(out / "walk.mp4").num_frames == 3
     assert np.load(out / "walk.depth.npy").shape == (3, 32, 48)
+    out = tmp_path / "filled"
     assert run("predict", folder, "--task", "inpainting", "--model", model, "-o", out) == 0
     assert (out / "my.png").exists()
 

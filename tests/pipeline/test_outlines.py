@@ -283,14 +283,8 @@ def masks(count: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 @pytest.mark.parametrize("size", [SIZE, (96, 128), (40, 100), (30, 40)])
-def test_predictions_are_drawn_at_their_querys_size(
-    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At the working size, larger, of another shape with margins, and smaller.
-
-    What a random autoencoder loses may be shared by chance, and is not to be given here.
-    """
-    monkeypatch.setattr("lavin_dit.pipeline.detail.LEAST_SHARE", 10.0)
+def test_predictions_are_drawn_at_their_querys_size(size: tuple[int, int]) -> None:
+    """At the working size, larger, of another shape with margins, and smaller."""
     pipeline = masking_pipeline()
     settings = {"context": masks(3), "height": 48, "width": 64, **QUIET}
     query = cv2.resize(scene(9)[0][0], size[::-1], interpolation=cv2.INTER_AREA)[None]
@@ -323,13 +317,26 @@ def test_predictions_are_drawn_at_their_querys_size(
     assert drawn.pixels is not drawn.working_pixels
 
 
-@pytest.mark.parametrize("is_shared_by_chance", [True, False])
-def test_evaluation_draws_the_same(
-    is_shared_by_chance: bool, monkeypatch: pytest.MonkeyPatch
+def test_what_is_drawn_is_given_no_detail_that_pairs_share_by_chance(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        "lavin_dit.pipeline.detail.LEAST_SHARE", -10.0 if is_shared_by_chance else 10.0
-    )
+    pipeline, query = masking_pipeline(), scene(9)[0]
+    answers: list[torch.Tensor] = []
+    for least_share in (-10.0, 10.0):
+        monkeypatch.setattr("lavin_dit.pipeline.detail.LEAST_SHARE", least_share)
+        task = pipeline.compile_context(masks(3), height=48, width=64)
+        assert task.detail is not None
+        assert task.detail.is_drawn
+        assert not task.detail.is_shared
+        undrawn = replace(task.detail, outlines=NO_OUTLINES)
+        assert undrawn.is_shared == (least_share < 0)
+        pixels = pipeline(query, context=task, **QUIET).pixels
+        assert pixels is not None
+        answers.append(pixels)
+    assert torch.equal(*answers)
+
+
+def test_evaluation_draws_the_same() -> None:
     pipeline = masking_pipeline()
     pairs, query = masks(3), scene(9)[0]
     asked = Question(
@@ -350,8 +357,7 @@ def test_evaluation_draws_the_same(
     assert not np.array_equal(*answers)
 
 
-def test_a_sheet_of_tiles_is_drawn_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lavin_dit.pipeline.detail.LEAST_SHARE", 10.0)
+def test_a_sheet_of_tiles_is_drawn_as_a_whole() -> None:
     pipeline, query = masking_pipeline(), scene(9, scale=2)[0]
     task = pipeline.compile_context(masks(3), height=48, width=64, fit="tile")
     assert task.detail is not None

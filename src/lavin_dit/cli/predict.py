@@ -11,6 +11,7 @@ import tyro
 from lavin_dit.cli.inputs import check_context, expand_queries
 from lavin_dit.cli.model_options import ModelOptions
 from lavin_dit.cli.outputs import check_writable, output_names
+from lavin_dit.cli.result_log import ResultLog, digest_of_files
 
 if TYPE_CHECKING:
     from lavin_dit.pipeline.clips import Clip
@@ -24,7 +25,8 @@ class Predict:
     """Apply a task to images, videos, or folders of them: one by name, or what example pairs show.
 
     Results have the queries' names and sizes. Those that exist already are kept and skipped, so a
-    stopped run goes on where it was. With --task, what was painted is read as well: photo.png is
+    stopped run goes on where it was; if they were asked for otherwise, with another task say, it's
+    an error. With --task, what was painted is read as well: photo.png is
     the painting, photo.depth.npy and the like are the numbers, photo.drawn.png shows them. An image
     task is done for each frame of a video by itself; a video task works on pieces of 13 frames that
     overlap by one, and repeats the last frame of what is shorter.
@@ -81,7 +83,7 @@ class Predict:
     max_megapixels: float = 48.0
     """Largest picture to open."""
     _failures: list[str] = field(default_factory=list[str], init=False, repr=False)
-    _asked: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False)
+    _queries: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False)
 
     def run(self) -> int:
         """Predict and save one after another."""
@@ -92,14 +94,21 @@ class Predict:
         reader = self._reader()
         names = output_names(expand_queries(self.queries))
         check_writable(self._folder)
+        if self.context is not None:
+            check_context(self.context)
+        asked, log = self._what_is_asked(), ResultLog(self._folder)
         waiting = [query for query in names if self.overwrite or not self._exists(names[query])]
-        if skipped := len(names) - len(waiting):
-            print(f"{skipped} of {len(names)} are already in {self._folder}", file=sys.stderr)
+        there = [name for query, name in names.items() if query not in waiting]
+        if changed := log.differences(there, asked):
+            raise ValueError(
+                f"{self._folder} has results that were asked for otherwise ({changed}): choose "
+                "another folder with -o, or --overwrite them"
+            )
+        if there:
+            print(f"{len(there)} of {len(names)} are already in {self._folder}", file=sys.stderr)
         if not waiting:
             return 0
         self._check_not_an_input(waiting)
-        if self.context is not None:
-            check_context(self.context)
         predictions = self.model.load().stream(
             self._readable(waiting, reader),
             context=self.context,
@@ -120,8 +129,10 @@ class Predict:
         )
         by_name = {query.name: names[query] for query in waiting}
         for prediction in predictions:
-            query, name = self._asked.pop(prediction.name), by_name[prediction.name]
-            for path in save_prediction(prediction, query, self._folder, name=name).all():
+            query, name = self._queries.pop(prediction.name), by_name[prediction.name]
+            files = save_prediction(prediction, query, self._folder, name=name)
+            log.add(name, asked)
+            for path in files.all():
                 print(path)
         if self._failures:
             print(
@@ -137,6 +148,19 @@ class Predict:
             return self.output
         named = "" if self.context is None else self.context.resolve().stem
         return Path("predictions") / (self.task or named)
+
+    def _what_is_asked(self) -> dict[str, object]:
+        """All that decides the answers, but for the machine."""
+        names = (
+            "task", "num_context_pairs", "height", "width", "fit", "tile_overlap", "num_steps",
+            "guidance_scale", "solver", "grid", "num_samples", "keep_detail", "seed",
+        )  # fmt: skip
+        return {
+            **{name: getattr(self, name) for name in names},
+            "context": None if self.context is None else digest_of_files(self.context),
+            "model": self.model.model,
+            "adapter": None if self.model.adapter is None else str(self.model.adapter),
+        }
 
     def _reader(self) -> "TaskReader | None":
         """What reads the task that was named; None if none was.
@@ -180,5 +204,5 @@ class Predict:
                 self._failures.append(str(error))
                 print(f"lavin: skipped: {error}", file=sys.stderr)
                 continue
-            self._asked[clip.name] = clip
+            self._queries[clip.name] = clip
             yield clip

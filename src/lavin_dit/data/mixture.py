@@ -151,7 +151,10 @@ class Mixture:
             for entry in self._entries
         ]
         recolour = [self.settings.recolour] if self.settings.recolour else []
-        text = json.dumps([self.seed, repr(self.settings), parts, *recolour])
+        few = [getattr(entry.task, "few_classes", 0.0) for entry in self._entries]
+        text = json.dumps(
+            [self.seed, repr(self.settings), parts, *recolour, *([few] if any(few) else [])]
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def num_pairs(self, step: int) -> int:

@@ -101,8 +101,12 @@ class SharedDetail:
 
     @property
     def is_shared(self) -> bool:
-        """Whether targets have anything of what the autoencoder loses of their inputs."""
-        return self.fine.share > 0 or self.coarse.share > 0
+        """Whether targets have anything of what the autoencoder loses of their inputs.
+
+        If they are drawn after their outlines, what they have of it is by chance and counts as
+        nothing.
+        """
+        return not self.is_drawn and (self.fine.share > 0 or self.coarse.share > 0)
 
     @property
     def is_of_use(self) -> bool:

@@ -21,11 +21,10 @@ from lavin_dit.pipeline.fitting import (
     resize_frames,
     resized,
     unfit_frames,
-    with_inside,
 )
 from lavin_dit.pipeline.outlines import Outlines, drawn_after, enlarged_after
 
-FINISHING_VERSION = 3
+FINISHING_VERSION = 4
 """Moves with what predictions keep of their queries, so that an evaluation mixes no two of them."""
 
 
@@ -54,9 +53,8 @@ def finished(
 ) -> Finished:
     """Take a painting off its canvas with what it keeps of its query.
 
-    What is no picture of the same is drawn after the query's outlines, at the query's own size too
-    unless it shares detail with it; what does is weighed against it and given that detail. Both as
-    far as pairs say so, and a few contexts share detail by chance.
+    What is no picture of the same is drawn after the query's outlines, at the query's own size too;
+    what is one is weighed against it and given its detail. Both as far as pairs say so.
 
     Args:
         painted: The painting, on the canvas, around [0, 1].
@@ -73,9 +71,7 @@ def finished(
         query = resize_frames(frames, (placement.height, placement.width))
         inside = cut_margins(painted, placement)
         inside = drawn_after(inside, query, outlines=detail.outlines)
-        if not detail.is_shared:
-            return _enlarged(inside, frames, outlines=detail.outlines)
-        painted = with_inside(painted, placement, inside)
+        return _enlarged(inside, frames, outlines=detail.outlines)
     if rebuilt is None or detail is None:
         return Finished(
             pixels=unfit_frames(painted, placement), working=cut_margins(painted, placement)

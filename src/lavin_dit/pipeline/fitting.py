@@ -153,21 +153,6 @@ def cut_margins(
     return frames[_inside(placement)].float()
 
 
-def with_inside(
-    frames: Float[Tensor, "t 3 y x"], placement: Placement, inside: Float[Tensor, "t 3 y2 x2"]
-) -> Float[Tensor, "t 3 y x"]:
-    """Put something else where `cut_margins` cuts.
-
-    Args:
-        frames: Pictures of the canvas' size, which stay as they are.
-        placement: Where the query lay.
-        inside: What takes its place.
-    """
-    frames = frames.clone()
-    frames[_inside(placement)] = inside
-    return frames
-
-
 def _inside(placement: Placement) -> tuple[EllipsisType, slice, slice]:
     rows = slice(placement.top, placement.top + placement.height)
     cols = slice(placement.left, placement.left + placement.width)

@@ -54,6 +54,9 @@ class DataConfig:
     recolour: float = 0.0
     """Share of the episodes of annotations whose targets get other colours, the same for all pairs,
     so that these have to be looked at; validation keeps the tasks' own."""
+    few_classes: float = 0.0
+    """Share of the episodes of panoptic segmentation that are about two to four classes alone;
+    validation has all classes."""
     workers: int
     """Processes that make batches."""
     latents: str | None
@@ -72,10 +75,11 @@ class DataConfig:
                 f"workers {self.workers} must be at least 0, latent_episodes "
                 f"{self.latent_episodes} at least 1"
             )
-        if not 0 <= self.recolour <= 1:
-            raise ValueError(f"recolour must lie in [0, 1], got {self.recolour}")
+        for name in ("recolour", "few_classes"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         task_weights(self.weights)
-        kinds = "sources", "clip_sources", "weights", "recolour"
+        kinds = "sources", "clip_sources", "weights", "recolour", "few_classes"
         named = [name for name in kinds if getattr(self, name)]
         if self.mixture is not None and named:
             raise ValueError(
@@ -152,7 +156,7 @@ def validation_mixtures(config: DataConfig, *, batch_size: int, num_pairs: int) 
         LayoutError: If files of a source are missing.
     """
     _check_apart(config)
-    central = replace(config, min_area=1.0, max_stretch=1.0, recolour=0.0)
+    central = replace(config, min_area=1.0, max_stretch=1.0, recolour=0.0, few_classes=0.0)
     mixtures: list[Mixture] = []
     for sources, num_frames in (
         (config.validation_sources, None),
@@ -261,6 +265,7 @@ def _entries(
 def _tasks(config: DataConfig, *, clips: bool, num_frames: int | None) -> "list[AnyTask]":
     """The tasks of one kind that were named, or all that may be trained on."""
     from lavin_dit.vision.task import discover_tasks, find_task, find_task_of_length
+    from lavin_dit.vision.tasks.panoptic_segmentation import PanopticSegmentation
 
     known: Mapping[str, AnyTask] = discover_tasks()
     for name in (*config.tasks, *task_weights(config.weights)):
@@ -268,7 +273,13 @@ def _tasks(config: DataConfig, *, clips: bool, num_frames: int | None) -> "list[
             find_task(name)  # says which there are
     names = config.tasks or [name for name, task in known.items() if not task.held_out]
     chosen = [name for name in names if (known[name].num_frames > 1) == clips]
-    return [find_task_of_length(name, num_frames) for name in chosen]
+    tasks = [find_task_of_length(name, num_frames) for name in chosen]
+    return [
+        replace(task, few_classes=config.few_classes)
+        if isinstance(task, PanopticSegmentation)
+        else task
+        for task in tasks
+    ]
 
 
 def _can_show(task: "AnyTask", source: "Source") -> bool:
