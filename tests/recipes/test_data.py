@@ -94,6 +94,23 @@ def test_validation_looks_at_whole_samples_in_their_own_colours(shards):
     assert validation_mixtures(DATA, batch_size=3, num_pairs=2) == []
 
 
+def test_episodes_about_few_classes_are_trained_and_not_validated():
+    tasks = ("depth_estimation", "panoptic_segmentation")
+    data = replace(DATA, sources=("world?length=20&size=32x48",), tasks=tasks)
+    prints = set()
+    for share in (0.0, 0.5, 1.0):
+        asked = replace(data, few_classes=share)
+        depth, panoptic = training_mixture(asked, batch_size=3, seed=0).entries
+        assert not hasattr(depth.task, "few_classes")
+        assert panoptic.task.few_classes == share
+        prints.add(training_mixture(asked, batch_size=3, seed=0).fingerprint)
+    assert len(prints) == 3
+    held_out = "world?length=20&size=32x48&split=validation"
+    asked = replace(data, validation_sources=(held_out,), few_classes=0.5)
+    (mixture,) = validation_mixtures(asked, batch_size=3, num_pairs=2)
+    assert mixture.entries[1].task.few_classes == 0.0
+
+
 def test_validation_on_what_is_not_trained_is_refused(shards):
     data = replace(DATA, validation_sources=(shards,), tasks=("frame_prediction",))
     with pytest.raises(ValueError, match="is for validation, but can show none"):
@@ -163,7 +180,9 @@ def test_what_means_no_mixture_is_told(changes, message):
         ({"weights": ("x",)}, "a weight is written"),
         ({"mixture": "m.py:m", "sources": ("world",)}, "mixture: leave out sources"),
         ({"mixture": "m.py:m", "recolour": 0.5}, "mixture: leave out recolour"),
+        ({"mixture": "m.py:m", "few_classes": 0.5}, "mixture: leave out few_classes"),
         ({"recolour": 1.5}, "recolour must lie in .0, 1., got 1.5"),
+        ({"few_classes": -0.5}, "few_classes must lie in .0, 1., got -0.5"),
     ],
 )
 def test_numbers_out_of_range_are_refused(changes, message):

@@ -37,8 +37,8 @@ AVERAGED_TASKS = frozenset(
     }
 )
 """Tasks in which the mean of several answers is a better one: those that ask for a quantity at each
-pixel, edges, instances, and frames that follow. Two classes' colours or two boxes have no mean
-(decision 0019)."""
+pixel, edges, instances, a mask, a single box, and frames that follow. Two classes' colours have no
+mean (decision 0019)."""
 
 RESTORATION_TASKS = frozenset(
     {

@@ -155,6 +155,57 @@ def test_more_classes_than_hues_keeps_the_largest(quick_task, scene_for):
     few.render(scene, rule=rule, generator=np.random.default_rng(0))
 
 
+def test_an_episode_about_few_classes_names_some_of_the_first_pairs(quick_task, scene_for):
+    """Two to four, and never the one that covers most; other samples decide nothing."""
+    task = dataclasses.replace(quick_task("panoptic_segmentation"), few_classes=1.0)
+    numbers = set()
+    for seed in range(12):
+        first = dataclasses.replace(scene_for(task, seed=seed, num_things=6), name=f"scene {seed}")
+        panoptic = first[Panoptic]
+        areas = np.bincount(panoptic.classes[panoptic.ids[panoptic.ids > 0] - 1])
+        rules = [
+            task.draw_rule([first, other], generator=np.random.default_rng(s))
+            for s, other in enumerate([first, scene_for(task, seed=99), scene_for(task, seed=98)])
+        ]
+        (named,) = {frozenset(rule.classes) for rule in rules}
+        assert 2 <= len(named) <= 4
+        assert int(areas.argmax()) not in named
+        assert all(areas[number] >= 0.01 * panoptic.ids.size for number in named)
+        numbers.add(len(named))
+        pair = task.render(first, rule=rules[0], generator=np.random.default_rng(0))
+        inside = np.isin(panoptic.classes, list(named))
+        known = np.concatenate([[False], inside])[panoptic.ids]
+        np.testing.assert_array_equal(pair.target.max(axis=-1) > 0, known)
+    assert len(numbers) > 1
+
+
+def test_a_share_of_the_episodes_is_about_few_classes(quick_task, scene_for):
+    task = quick_task("panoptic_segmentation")
+    some = dataclasses.replace(task, few_classes=0.5)
+    scene = scene_for(task, num_things=6)
+    scenes = [dataclasses.replace(scene, name=f"scene {number}") for number in range(24)]
+    rules = [
+        [one.draw_rule([scene], generator=np.random.default_rng(0)) for one in (task, some)]
+        for scene in scenes
+    ]
+    fewer = [len(few.classes) < len(every.classes) for every, few in rules]
+    assert 4 < sum(fewer) < 20
+    assert all(every == few for (every, few), less in zip(rules, fewer, strict=True) if not less)
+
+
+def test_a_sample_with_too_few_classes_begins_no_episode_about_few(quick_task, scene_for):
+    task = dataclasses.replace(quick_task("panoptic_segmentation"), few_classes=1.0)
+    plain = scene_for(task)
+    panoptic = plain[Panoptic]
+    alike = dataclasses.replace(panoptic, classes=np.minimum(panoptic.classes, 1))
+    scene = dataclasses.replace(plain, annotations=(alike,), name="plain")
+    with pytest.raises(NothingToPaintError, match=r"'plain'.*too few classes are in sight"):
+        task.draw_rule([scene], generator=np.random.default_rng(0))
+    for share in (-0.1, 1.1):
+        with pytest.raises(ValueError, match=f"few_classes must lie in .0, 1., got {share}"):
+            dataclasses.replace(task, few_classes=share)
+
+
 def test_detection_rules_are_of_both_kinds(quick_task, scene_for):
     task = quick_task("object_detection")
     scene = scene_for(task)
