@@ -1,6 +1,7 @@
 """``lavin demo``, and ``lavin predict`` with a task's name, with tiny random networks."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -88,9 +89,9 @@ def test_results_of_another_question_are_not_taken_for_this_ones(
     first = (out / "my.png").read_bytes()
     capsys.readouterr()
     for other, told in (
-        (["--task", "deraining"], "task inpainting, now deraining"),
-        (["--task", "inpainting", "--num-steps", 3], "num_steps None, now 3"),
-        (["--task", "inpainting", "--context", pairs_folder], "context None, now "),
+        (["--task", "deraining"], "my: task inpainting, now deraining"),
+        (["--task", "inpainting", "--num-steps", 3], "my: num_steps None, now 3"),
+        (["--task", "inpainting", "--context", pairs_folder], "my: context None, now "),
     ):
         assert run(*words, *other) == 2
         assert f"results that were asked for otherwise ({told}" in capsys.readouterr().err
@@ -102,6 +103,37 @@ def test_results_of_another_question_are_not_taken_for_this_ones(
     capsys.readouterr()
     assert run(*words, "--task", "deraining") == 0
     assert "1 of 1 are already in" in capsys.readouterr().err
+
+
+def test_what_changes_an_answer_is_another_question(model, photo, tmp_path, capsys):
+    """Another photo of the same name, and other weights in the same folder; not where they lie."""
+    own = tmp_path / "model"
+    shutil.copytree(model, own)
+    words = ["--task", "inpainting", "--model", own, "-o", tmp_path / "out"]
+    assert run("predict", photo, *words) == 0
+    moved = tmp_path / "elsewhere" / photo.name
+    moved.parent.mkdir()
+    shutil.copy(photo, moved)
+    assert run("predict", moved, *words) == 0
+    assert "1 of 1 are already in" in capsys.readouterr().err
+    Image.fromarray(picture(30, 41, seed=2)).save(moved)
+    assert run("predict", moved, *words) == 2
+    assert "my: query " in capsys.readouterr().err
+    weights = next((own / "jdit").glob("*.safetensors"))
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert run("predict", photo, *words) == 2
+    assert "my: model " in capsys.readouterr().err
+
+
+def test_overwriting_leaves_no_numbers_of_the_former_question(model, photo, tmp_path):
+    out = tmp_path / "out"
+    words = ["predict", photo, "--model", model, "-o", out]
+    assert run(*words, "--task", "depth_estimation") == 0
+    (out / "my.notes.txt").write_text("mine")
+    assert run(*words, "--task", "inpainting", "--overwrite") == 0
+    assert {path.name for path in out.glob("[!.]*")} == {"my.png", "my.notes.txt"}
 
 
 def test_a_pair_more_is_another_question(model, photo, pairs_folder, tmp_path, capsys):
@@ -120,12 +152,15 @@ def test_a_torn_line_of_the_log_costs_nothing(model, photo, tmp_path, capsys):
     words = ["predict", photo, "--task", "inpainting", "--model", model, "-o", out]
     assert run(*words) == 0
     whole = (out / LOG_FILE).read_text()
-    (out / LOG_FILE).write_text(whole + whole[: len(whole) // 2] + "\n[1]\n")
+    (out / LOG_FILE).write_text(whole + "[1]\n" + whole[: len(whole) // 2])
     capsys.readouterr()
     assert run(*words) == 0
     assert "1 of 1 are already in" in capsys.readouterr().err
     assert run(*words, "--seed", 1) == 2
     assert "seed 0, now 1" in capsys.readouterr().err
+    assert run(*words, "--seed", 1, "--overwrite") == 0
+    assert run(*words) == 2
+    assert "seed 1, now 0" in capsys.readouterr().err
 
 
 def test_predict_with_context_and_task(model, photo, pairs_folder, tmp_path):

@@ -337,7 +337,7 @@ def test_a_mixture(
     assert "1 x edge_detection on pascal5i (val)" in out
     assert "mixture.png: 3 rows" in out
     assert run("look", "recipe.py:number") == 2
-    assert "number of recipe.py is no Mixture" in error_line(capsys)
+    assert "number of recipe.py must be a Mixture, or a function" in error_line(capsys)
     assert run("look", "gone.py:mixture") == 2
     assert "gone.py: no such program" in error_line(capsys)
     assert run("look", "recipe.py:mixture", "--task", "colorization") == 2

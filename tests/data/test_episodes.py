@@ -1,6 +1,6 @@
 import pickle
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from lavin_dit.data.augment import CentralFraming, RandomFraming
 from lavin_dit.data.episodes import EpisodeDrawer, NoEpisodeError
 from lavin_dit.vision.codecs.depth import Depth
 from lavin_dit.vision.codecs.instances import Instances
+from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.episode import Episode
 from lavin_dit.vision.geometry import Size
 from lavin_dit.vision.task import Pair, find_task
@@ -200,3 +201,29 @@ def test_number_of_pairs_is_checked(num_pairs):
 def test_clips_of_an_episode_must_stack():
     with pytest.raises(ValueError, match=r"the pair of '1' has clips of \(1, 7, 9, 3\)"):
         episode_of((pair(), pair(height=7)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenesOfTheirOwn(SceneSource):
+    """Scenes that have the ground in common, class 0, and no other class."""
+
+    def __getitem__(self, index):
+        sample = SceneSource.__getitem__(self, index)
+        panoptic = sample[Panoptic]
+        areas = np.bincount(panoptic.ids.ravel(), minlength=len(panoptic.classes) + 1)[1:]
+        own = 1 + 100 * index + np.arange(len(areas))
+        classes = np.where(areas == areas.max(), 0, own).astype(np.int32)
+        return replace(sample, annotations=(replace(panoptic, classes=classes),))
+
+
+def test_an_episode_about_classes_that_too_few_samples_show_is_about_all():
+    source = ScenesOfTheirOwn(kinds=(Panoptic,), things=6)
+    task = replace(find_task("panoptic_segmentation"), few_classes=1.0)
+    skipped = Counter()
+    one = drawer(source, task=task, max_rejections=12)
+    episode = one.episode(np.random.default_rng(0), num_pairs=3, skipped=skipped)
+    assert 0 in episode.rule.classes
+    assert len(episode.rule.classes) > 4
+    assert skipped["panoptic_segmentation from scenes: nothing is of the episode's classes"] > 12
+    again = one.episode(np.random.default_rng(0), num_pairs=3)
+    assert_same(episode, again)

@@ -79,3 +79,49 @@ def test_only_shards_have_an_address():
 def test_what_is_no_source_is_told():
     with pytest.raises(ValueError, match="there is no source 'nowhere'"):
         samples("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("cutouts=x?any_licence=no", "cutouts, any_licence: it is true or false, got 'no'"),
+        ("ucf101=x?cut=2", "ucf101 has no setting 'cut'"),
+        ("world?kinds=depht", "there is no kind depht; there are boxes, depth, "),
+        ("world?length=4&kinds=depth", "world always has all its kinds: leave depth out"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(words, message):
+    with pytest.raises(ValueError, match=message):
+        SourceChoice.parse(words).open()
+
+
+@pytest.mark.unchecked
+def test_a_depth_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="mesured"):
+        SourceChoice.parse("nyuv2=x?depth=mesured").open()
+
+
+def test_truth_values_are_read_however_they_are_written(monkeypatch):
+    class Licensed:
+        def __init__(self, folder, *, any_licence=False):
+            self.any_licence = any_licence
+
+    monkeypatch.setattr(SourceChoice, "_constructor", lambda self: Licensed)
+    for word, value in (("true", True), ("False", False), ("TRUE", True)):
+        found = SourceChoice.parse(f"mine=x?any_licence={word}").open()
+        assert found.any_licence is value
+
+
+def test_kinds_can_be_chosen(tmp_path):
+    source = SceneSource(length=4, kinds=(Instances, Depth))
+    prepare_shards(source, tmp_path, settings=ShardSettings(samples_per_shard=4))
+    assert set(SourceChoice.parse(f"shards={tmp_path}").open().kinds) == {Instances, Depth}
+    assert SourceChoice.parse(f"shards={tmp_path}?kinds=depth").open().kinds == (Depth,)
+    both = SourceChoice.parse(f"shards={tmp_path}?kinds=depth,instances").open()
+    assert set(both.kinds) == {Instances, Depth}
+
+
+def test_labelled_shards_of_the_world_are_its_samples(tmp_path):
+    source = SceneSource(length=4, kinds=(Depth,), name="world + canny")
+    prepare_shards(source, tmp_path, settings=ShardSettings(samples_per_shard=4))
+    assert samples(f"shards={tmp_path}") == samples("world")

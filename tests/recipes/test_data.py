@@ -109,6 +109,10 @@ def test_episodes_about_few_classes_are_trained_and_not_validated():
     asked = replace(data, validation_sources=(held_out,), few_classes=0.5)
     (mixture,) = validation_mixtures(asked, batch_size=3, num_pairs=2)
     assert mixture.entries[1].task.few_classes == 0.0
+    with pytest.raises(ValueError, match=r"few_classes is 0.5, but panoptic segmentation is not"):
+        training_mixture(
+            replace(data, tasks=("depth_estimation",), few_classes=0.5), batch_size=3, seed=0
+        )
 
 
 def test_validation_on_what_is_not_trained_is_refused(shards):
@@ -162,7 +166,7 @@ def test_a_program_makes_the_mixture():
         ({}, "there is nothing to train on: name sources with --data.sources"),
         ({"sources": ("nowhere",)}, "nowhere"),
         ({"sources": ("world",), "tasks": ("frame_prediction",)}, "can show frame_prediction:"),
-        ({"mixture": f"{PROGRAM}:SceneSource"}, "must be a function of batch_size|unexpected"),
+        ({"mixture": f"{PROGRAM}:SceneSource"}, "must be a Mixture, or a function"),
         ({"mixture": "nothing.py:mixture"}, "nothing.py: no such program"),
         ({"mixture": "mixture"}, "mixture: no such program"),
     ],
@@ -180,6 +184,7 @@ def test_what_means_no_mixture_is_told(changes, message):
         ({"weights": ("x",)}, "a weight is written"),
         ({"mixture": "m.py:m", "sources": ("world",)}, "mixture: leave out sources"),
         ({"mixture": "m.py:m", "recolour": 0.5}, "mixture: leave out recolour"),
+        ({"mixture": "m.py:m", "tasks": ("inpainting",)}, "mixture: leave out tasks"),
         ({"mixture": "m.py:m", "few_classes": 0.5}, "mixture: leave out few_classes"),
         ({"recolour": 1.5}, "recolour must lie in .0, 1., got 1.5"),
         ({"few_classes": -0.5}, "few_classes must lie in .0, 1., got -0.5"),

@@ -129,7 +129,7 @@ def test_a_build_that_was_stopped_goes_on_to_the_same_files(tmp_path, monkeypatc
 
     with pytest.raises(KeyboardInterrupt):
         build_latent_cache(source, st_vae, tmp_path / "parts", num_episodes=3, on_chunk=stop)
-    assert not is_complete(tmp_path / "parts", source, st_vae)
+    assert not is_complete(tmp_path / "parts", source, st_vae, num_episodes=3)
     seen = []
     build_latent_cache(
         source,
@@ -141,20 +141,39 @@ def test_a_build_that_was_stopped_goes_on_to_the_same_files(tmp_path, monkeypatc
     assert seen == [3, 4, 5]
     build_latent_cache(source, st_vae, tmp_path / "whole", num_episodes=3)
     for folder in ("parts", "whole"):
-        assert is_complete(tmp_path / folder, source, st_vae)
+        assert is_complete(tmp_path / folder, source, st_vae, num_episodes=3)
     names = [path.name for path in sorted((tmp_path / "whole").iterdir())]
     assert names == [path.name for path in sorted((tmp_path / "parts").iterdir())]
     for name in names:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
     other = mixture(batch_size=1, min_pairs=MAX_PAIRS, max_pairs=MAX_PAIRS, seed=5)
-    assert not is_complete(tmp_path / "whole", other, st_vae)
+    assert not is_complete(tmp_path / "whole", other, st_vae, num_episodes=3)
+
+
+def test_more_episodes_are_added_to_those_that_are_there(tmp_path):
+    """And a state that was saved before is not taken for one of the larger folder."""
+    st_vae = random_st_vae()
+    source = mixture(batch_size=1, min_pairs=MAX_PAIRS, max_pairs=MAX_PAIRS, seed=4)
+    build_latent_cache(source, st_vae, tmp_path, num_episodes=3)
+    state = cached(tmp_path).state_dict()
+    assert not is_complete(tmp_path, source, st_vae, num_episodes=18)
+    build_latent_cache(source, st_vae, tmp_path, num_episodes=18)
+    assert is_complete(tmp_path, source, st_vae, num_episodes=18)
+    more = cached(tmp_path)
+    assert {more.place(0, slot)[1] for slot in range(4)}
+    take(more, 20)[-1].part(0, 4)
+    with pytest.raises(ValueError, match=r"saved from \d+ cached episodes, but .* has \d+"):
+        more.load_state_dict(state)
+    build_latent_cache(source, random_st_vae(), tmp_path / "whole", num_episodes=18)
+    for one in (tmp_path / "whole").iterdir():
+        assert one.read_bytes() == (tmp_path / one.name).read_bytes()
 
 
 def test_latents_hold_recoloured_targets(tmp_path, latents):
     source = mixture(batch_size=1, min_pairs=MAX_PAIRS, max_pairs=MAX_PAIRS, seed=4, recolour=1.0)
     build_latent_cache(source, random_st_vae(), tmp_path, num_episodes=3)
     own, other = (
-        {name.rpartition("-")[0][-3:]: load_file(folder / name) for name in names}
+        {name.split("-")[1]: load_file(folder / name) for name in names}
         for folder in (latents, tmp_path)
         for names in [sorted(path.name for path in folder.glob("*.safetensors"))]
     )

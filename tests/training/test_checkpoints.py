@@ -64,6 +64,16 @@ def test_a_full_disk_is_found_before_the_first_step(tmp_path, monkeypatch):
     assert not (tmp_path / "metrics.jsonl").exists()
 
 
+def test_frozen_weights_need_no_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 10**5))
+    training = tiny_training(tmp_path)
+    folder = CheckpointFolder(tmp_path / "some", keep=2)
+    with pytest.raises(OSError, match="keep fewer checkpoints"):
+        folder.check_room(training.objective)
+    training.objective.requires_grad_(requires_grad=False)
+    folder.check_room(training.objective)
+
+
 def test_a_folder_that_cannot_be_written_to_is_found_before_the_first_step(tmp_path):
     (tmp_path / "checkpoints").write_text("a file where the folder belongs")
     training = tiny_training(tmp_path)

@@ -218,5 +218,18 @@ def test_the_meter_counts_between_readings():
     assert meter.read()["samples_per_s"] == 0.0
 
 
+def test_the_meter_leaves_out_what_was_no_training(monkeypatch):
+    clock = iter([0.0, 30.0])
+    monkeypatch.setattr("lavin_dit.training.throughput.perf_counter", lambda: next(clock))
+    meter = Meter(peak=0.0, _since=0.0)
+    next(clock)
+    for _ in range(20):
+        meter.add(samples=1, tokens=1, flops=0.0, waited_s=0.5)
+    meter.skip(10.0)
+    rates = meter.read()
+    assert rates["step_time_s"] == 1.0
+    assert rates["loader_wait_share"] == 0.5
+
+
 def test_a_cpus_peak_is_measured():
     assert peak_flops(torch.device("cpu")) > 1e8

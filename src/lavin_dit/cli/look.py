@@ -1,11 +1,10 @@
 """``lavin look``: a contact sheet of a source, of a task shown on it, or of a mixture."""
 
-import runpy
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -16,7 +15,6 @@ from lavin_dit.data.source_choice import SourceChoice, folder_or_address
 if TYPE_CHECKING:
     import numpy as np
 
-    from lavin_dit.data.mixture import Mixture
     from lavin_dit.data.views import View
     from lavin_dit.datasets.source import Source
     from lavin_dit.vision.contact_sheet import Strip
@@ -76,6 +74,8 @@ class Look:
         check_sheet_path(self.output)
         if self.num < 1:
             raise ValueError(f"num must be at least 1, got {self.num}")
+        if self.degrade and self.task is None:
+            raise ValueError("--degrade is of what a task paints: name one with --task")
         if ".py:" in self.name:
             self._look_at_mixture()
             return 0
@@ -102,12 +102,16 @@ class Look:
 
     def _look_at_mixture(self) -> None:
         """Draw an episode of each of a mixture's first batches."""
+        from lavin_dit.data.mixture_program import mixture_from_program
         from lavin_dit.data.views import mixture_strip
+        from lavin_dit.vision.episode import MAX_PAIRS
 
         own = Look(name=self.name, output=self.output, num=self.num)
         if self != own:
             raise ValueError("of a mixture, only the number of batches can be chosen, with --num")
-        mixture = _load_mixture(self.name)
+        mixture = mixture_from_program(
+            self.name, batch_size=1, min_pairs=1, max_pairs=MAX_PAIRS, seed=0
+        )
         for entry in mixture.entries:
             where = f"{entry.source.name} ({entry.source.split})"
             print(f"{entry.weight:g} x {entry.task.name} on {where}")
@@ -147,18 +151,3 @@ class Look:
             return list(self.indices)
         tries = min(len(source), max(_LEAST_TRIES, _TRIES_PER_ROW * self.num))
         return generator.choice(len(source), tries, replace=False).tolist()
-
-
-def _load_mixture(name: str) -> "Mixture":
-    """A mixture from a program: what bears a name there, or what it returns when called."""
-    from lavin_dit.data.mixture import Mixture
-
-    path, _, attribute = name.rpartition(":")
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such program")
-    found: Any = runpy.run_path(path).get(attribute)
-    if callable(found):
-        found = found()
-    if not isinstance(found, Mixture):
-        raise ValueError(f"{attribute} of {path} is no Mixture, nor a function that returns one")
-    return found

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from lavin_dit.cli.result_log import digest_of_files
+
 if TYPE_CHECKING:
     from lavin_dit.pipeline.pipeline import LavinDiTPipeline
 
@@ -47,3 +49,24 @@ class ModelOptions:
             pipeline.load_adapter(self.adapter).merge_adapter()
         pipeline.networks.tile_px = self.tile_px
         return pipeline
+
+    def identity(self) -> dict[str, object]:
+        """What tells the model's answers from another's, without loading it.
+
+        The files of a folder count, wherever it is; a repository on the hub goes by its name.
+        """
+        from lavin_dit.weights.locate import NANO, locate
+
+        is_here = self.model == NANO or Path(self.model).is_dir()
+        return {
+            "model": _digest_of_weights(locate(self.model)) if is_here else self.model,
+            "adapter": None if self.adapter is None else _digest_of_weights(self.adapter),
+            "tile_px": self.tile_px,
+        }
+
+
+def _digest_of_weights(folder: Path) -> str:
+    """A short name for the weights and settings in a folder."""
+    return digest_of_files(
+        path for path in folder.rglob("*") if path.suffix in {".json", ".safetensors"}
+    )

@@ -98,8 +98,8 @@ class Predict:
             check_context(self.context)
         asked, log = self._what_is_asked(), ResultLog(self._folder)
         waiting = [query for query in names if self.overwrite or not self._exists(names[query])]
-        there = [name for query, name in names.items() if query not in waiting]
-        if changed := log.differences(there, asked):
+        there = {query: name for query, name in names.items() if query not in waiting}
+        if changed := log.differences({there[one]: asked | _asked_of(one) for one in there}):
             raise ValueError(
                 f"{self._folder} has results that were asked for otherwise ({changed}): choose "
                 "another folder with -o, or --overwrite them"
@@ -127,12 +127,12 @@ class Predict:
             seed=self.seed,
             batch_size=self.batch_size,
         )
-        by_name = {query.name: names[query] for query in waiting}
+        by_name = {query.name: query for query in waiting}
         for prediction in predictions:
-            query, name = self._queries.pop(prediction.name), by_name[prediction.name]
-            files = save_prediction(prediction, query, self._folder, name=name)
-            log.add(name, asked)
-            for path in files.all():
+            clip, query = self._queries.pop(prediction.name), by_name[prediction.name]
+            files = save_prediction(prediction, clip, self._folder, name=names[query]).all()
+            log.add(names[query], asked | _asked_of(query), files)
+            for path in files:
                 print(path)
         if self._failures:
             print(
@@ -150,16 +150,25 @@ class Predict:
         return Path("predictions") / (self.task or named)
 
     def _what_is_asked(self) -> dict[str, object]:
-        """All that decides the answers, but for the machine."""
+        """All that decides every answer, but for the machine."""
+        from lavin_dit.pipeline.context import find_pairs
+        from lavin_dit.pipeline.finishing import FINISHING_VERSION
+
         names = (
             "task", "num_context_pairs", "height", "width", "fit", "tile_overlap", "num_steps",
             "guidance_scale", "solver", "grid", "num_samples", "keep_detail", "seed",
         )  # fmt: skip
+        context = None
+        if self.context is not None:
+            is_file = self.context.is_file()
+            pairs = [] if is_file else find_pairs(self.context)
+            halves = [half for pair in pairs for half in (pair.input, pair.target)]
+            context = digest_of_files([self.context] if is_file else halves)
         return {
             **{name: getattr(self, name) for name in names},
-            "context": None if self.context is None else digest_of_files(self.context),
-            "model": self.model.model,
-            "adapter": None if self.model.adapter is None else str(self.model.adapter),
+            "context": context,
+            **self.model.identity(),
+            "finishing": FINISHING_VERSION,
         }
 
     def _reader(self) -> "TaskReader | None":
@@ -206,3 +215,8 @@ class Predict:
                 continue
             self._queries[clip.name] = clip
             yield clip
+
+
+def _asked_of(query: Path) -> dict[str, object]:
+    """What decides one answer besides."""
+    return {"query": digest_of_files([query])}

@@ -84,6 +84,8 @@ class ShardOptions:
                 progress=progress,
             )
         _tell(output, report, part)
+        if self.check and report.missing:
+            print("shards are not checked before all parts are there")
         problems = damaged_shards(output) if self.check and not report.missing else []
         for problem in problems:
             print(f"damaged: {problem}")
@@ -91,19 +93,14 @@ class ShardOptions:
 
     def _source(self, name: str, root: Path | str | None) -> "Source":
         """The source, with the kinds asked for."""
-        from lavin_dit.data.sample_members import KINDS
-
-        unknown = sorted(set(self.kinds) - KINDS.keys())
-        if unknown:
-            raise ValueError(f"there is no kind {', '.join(unknown)}; there are {', '.join(KINDS)}")
-        choice = SourceChoice(
-            name=name, root=root, split=self.split, settings=self.settings, labels=self.labels
-        )
-        kinds = [KINDS[kind] for kind in self.kinds]
-        source = choice.open(num_frames=self.num_frames, kinds=kinds or None)
-        if kinds and set(source.kinds) != set(kinds):
-            raise ValueError(f"{name} always has all its kinds; leave --kinds out")
-        return source
+        return SourceChoice(
+            name=name,
+            root=root,
+            split=self.split,
+            settings=self.settings,
+            labels=self.labels,
+            kinds=self.kinds,
+        ).open(num_frames=self.num_frames)
 
     def _source_settings(self) -> tuple[str, ...]:
         """What decides the samples and is not told by the source."""

@@ -60,6 +60,10 @@ class Tasks:
             check_sheet_path(self.output)
         elif self.source:
             raise ValueError("a source is for drawing: say with -o where to")
+        elif self.degrade:
+            raise ValueError("--degrade is for drawing: say with -o where to")
+        if not self.source and (self.split or self.settings or self.labels):
+            raise ValueError("--split, --set and --labels are of a source: name one with --source")
         chosen = [find_task(name) for name in self.names] or list(discover_tasks().values())
         tasks = sorted(chosen, key=lambda task: task.num_frames)  # images first
         _print_table(tasks)

@@ -21,7 +21,7 @@ from lavin_dit.vision.task import AnyTask, NothingToPaintError, Pair
 
 
 class NoEpisodeError(ValueError):
-    """Too many samples of a source were rejected in a row to draw one episode."""
+    """Too many samples of a source were rejected on the way to one episode."""
 
 
 @runtime_checkable
@@ -92,23 +92,34 @@ class EpisodeDrawer:
             skipped: Counts the samples rejected on the way, by task, source and reason.
 
         Returns:
-            The episode; no sample occurs in it twice.
+            The episode; no sample occurs in it twice. Where too few samples show the classes of an
+            episode about few, it is about all.
 
         Raises:
             NoEpisodeError: If too many samples are rejected, or there are no more.
             ValueError: If the number of pairs is not 1 to 8.
         """
         check_num_pairs(num_pairs)
-        draw = _Draw(
-            drawer=self,
-            generator=generator,
-            pool=range(len(self.source)) if among is None else among,
-            skipped=Counter() if skipped is None else skipped,
-        )
-        if query is not None:
-            draw.used.add(query)
-        samples, pairs, rule = draw.context(num_pairs)
-        sample, pair = draw.query(query, rule=rule)
+        tasks = [self.task, *_with_all_classes(self.task)]
+        while True:
+            task = tasks.pop(0)
+            draw = _Draw(
+                drawer=self,
+                task=task,
+                generator=generator,
+                pool=range(len(self.source)) if among is None else among,
+                skipped=Counter() if skipped is None else skipped,
+            )
+            if query is not None:
+                draw.used.add(query)
+            try:
+                samples, pairs, rule = draw.context(num_pairs)
+                sample, pair = draw.query(query, rule=rule)
+            except NoEpisodeError:
+                if not tasks:
+                    raise
+                continue
+            break
         episode = Episode(
             context=tuple(pairs),
             query=pair,
@@ -152,6 +163,7 @@ class _Draw:
     """One episode on its way."""
 
     drawer: EpisodeDrawer
+    task: AnyTask
     generator: np.random.Generator
     pool: range
     skipped: Counter[str]
@@ -160,7 +172,7 @@ class _Draw:
 
     def context(self, num_pairs: int) -> tuple[list[Sample], list[Pair[Any]], object]:
         """The context's samples, their pairs and the rule; a rejected sample is replaced."""
-        task = self.drawer.task
+        task = self.task
         samples = [self.sample() for _ in range(num_pairs)]
         rendered: dict[int, Pair[Any]] = {}
         while True:
@@ -184,7 +196,7 @@ class _Draw:
         while True:
             sample = self.sample(index)
             try:
-                pair = self.drawer.task.render(sample, rule=rule, generator=self.generator)
+                pair = self.task.render(sample, rule=rule, generator=self.generator)
             except NothingToPaintError as error:
                 self.reject(error)
                 index = None
@@ -234,6 +246,12 @@ class _Draw:
             f"{task.name} from {source.name}: no episode could be drawn from {len(self.pool)} "
             f"samples, {len(self.used)} of which were tried; rejected: {reasons or 'none'}"
         )
+
+
+def _with_all_classes(task: AnyTask) -> list[AnyTask]:
+    """The task without episodes about few classes, if it has some."""
+    record: Any = task
+    return [replace(record, few_classes=0.0)] if getattr(task, "few_classes", 0.0) else []
 
 
 def check_task_fits(task: AnyTask, source: Source) -> None:

@@ -16,7 +16,7 @@ FETCHED_SOURCES = ("photos", "cutouts", "clips")
 SHARDS = "shards"
 """Name under which any folder of shards can be opened."""
 
-_ELSEWHERE = ("root", "folder", "split", "kinds")  # said in other places than a setting
+_ELSEWHERE = ("root", "folder", "split", "kinds", "cut", "rule")  # no words say these
 _DEFAULT_SPLIT = "train"  # of sources that have no default of their own
 _CHOOSE_SAMPLES = ("fold", "variant")  # settings; all others say how samples are read
 
@@ -32,6 +32,8 @@ class SourceChoice:
         settings: Further settings of its constructor, as ``key=value``.
         labels: Pseudo labels to add, such as ``pose=movenet-multipose.json``; see
             :func:`~lavin_dit.data.labelled_source.labeller_from_words`.
+        kinds: Names of the annotations to read, such as ``panoptic``, where it leaves that open;
+            its own default if empty.
     """
 
     name: str
@@ -39,6 +41,7 @@ class SourceChoice:
     split: str | None
     settings: Sequence[str] = ()
     labels: Sequence[str] = ()
+    kinds: Sequence[str] = ()
 
     @staticmethod
     def parse(text: str) -> "SourceChoice":
@@ -46,8 +49,8 @@ class SourceChoice:
 
         Args:
             text: Folder and settings may be missing; such as
-                ``world?size=96x96&length=5000``, ``coco=/data/coco?split=train`` or
-                ``photos=real/photos?labels=edges``.
+                ``world?size=96x96&length=5000``, ``coco=/data/coco?split=train&kinds=panoptic`` or
+                ``photos=real/photos?labels=edges``; several kinds are parted by commas.
 
         Raises:
             ValueError: If a setting is not written key=value.
@@ -57,12 +60,15 @@ class SourceChoice:
         settings = [setting for setting in query.split("&") if setting]
         splits = [setting for setting in settings if setting.startswith("split=")]
         labels = [setting for setting in settings if setting.startswith("labels=")]
+        kinds = [setting for setting in settings if setting.startswith("kinds=")]
+        elsewhere = {*splits, *labels, *kinds}
         return SourceChoice(
             name=name,
             root=folder_or_address(folder) if folder else None,
             split=splits[-1].partition("=")[2] if splits else None,
-            settings=tuple(s for s in settings if s not in splits and s not in labels),
+            settings=tuple(setting for setting in settings if setting not in elsewhere),
             labels=tuple(words.removeprefix("labels=") for words in labels),
+            kinds=tuple(kinds[-1].removeprefix("kinds=").split(",")) if kinds else (),
         )
 
     def open(
@@ -72,17 +78,43 @@ class SourceChoice:
 
         Args:
             num_frames: Frames of its clips, where it leaves that open; its own default if None.
-            kinds: Annotations to read, where it leaves that open; its own default if None.
+            kinds: Annotations to read, where it leaves that open; those of the choice if None.
 
         Returns:
             The source.
 
         Raises:
-            ValueError: If there is no such source or setting, a folder is missing or too much, or
-                a label is of a kind that the source has.
+            ValueError: If there is no such source, setting or kind, the kinds of the choice can't
+                be chosen, a folder is missing or too much, or a label is of a kind that the source
+                has.
             LayoutError: If files are missing in its folder.
             ImportError: If it needs a package that is not installed.
         """
+        own = self._own_kinds()
+        if kinds is None and own:
+            source = self._labelled(num_frames=num_frames, kinds=own)
+            if set(source.kinds) != set(own):
+                raise ValueError(
+                    f"{self.name} always has all its kinds: leave {', '.join(self.kinds)} out"
+                )
+            return source
+        return self._labelled(num_frames=num_frames, kinds=kinds)
+
+    def _own_kinds(self) -> "list[type[object]]":
+        """The kinds that the choice names."""
+        if not self.kinds:
+            return []
+        from lavin_dit.data.sample_members import KINDS
+
+        unknown = sorted(set(self.kinds) - KINDS.keys())
+        if unknown:
+            raise ValueError(f"there is no kind {', '.join(unknown)}; there are {', '.join(KINDS)}")
+        return [KINDS[kind] for kind in self.kinds]
+
+    def _labelled(
+        self, *, num_frames: int | None, kinds: Sequence[type[object]] | None
+    ) -> "Source":
+        """The source with its pseudo labels."""
         if not self.labels:
             return self._open(num_frames=num_frames, kinds=kinds)
         from lavin_dit.data.labelled_source import LabelledSource, labeller_from_words
@@ -138,8 +170,9 @@ class SourceChoice:
         folder = str(self.root.resolve() if isinstance(self.root, Path) else self.root or "")
         if self.name == SHARDS:
             source = self.open()
-            made_again = SourceChoice(name=source.name, root=None, split=source.split)
-            return made_again.samples() if _has_no_folder(source.name) else (SHARDS, folder)
+            name = source.name.partition(" + ")[0]  # without what labelled it
+            made_again = SourceChoice(name=name, root=None, split=source.split)
+            return made_again.samples() if _has_no_folder(name) else (SHARDS, folder)
         settings = self._settings(accepted) | self._split_setting(accepted)
         chosen = [
             f"{name}={settings.get(name, accepted[name].default)}"
@@ -187,7 +220,10 @@ class SourceChoice:
                 raise ValueError(
                     f"{self.name} has no setting {key!r}; it has {', '.join(choices) or 'none'}"
                 )
-            settings[key] = _value(value, like=accepted[key].default)
+            try:
+                settings[key] = _value(value, like=accepted[key].default)
+            except ValueError as error:
+                raise ValueError(f"{self.name}, {key}: {error}") from error
         return settings
 
     def _construct(
@@ -259,15 +295,15 @@ def _value(text: str, *, like: object) -> object:
     """A setting from its words.
 
     Args:
-        text: ``192x256`` for a size (height x width), a Python value such as ``2`` or ``True``, or
-            anything else for itself.
-        like: The setting's default, which tells whether it is a size.
+        text: ``192x256`` for a size (height x width), ``true`` or ``false``, a Python value such as
+            ``2``, or anything else for itself.
+        like: The setting's default, which tells whether it is a size or a truth value.
 
     Returns:
         Its value.
 
     Raises:
-        ValueError: If it should be a size and is not.
+        ValueError: If it should be a size or a truth value and is not.
     """
     from lavin_dit.vision.geometry import Size
 
@@ -276,6 +312,10 @@ def _value(text: str, *, like: object) -> object:
         if not (height.isdecimal() and width.isdecimal()):
             raise ValueError(f"a size is written 192x256, height first, got {text!r}")
         return Size(height=int(height), width=int(width))
+    if isinstance(like, bool):
+        if text.lower() not in {"true", "false"}:
+            raise ValueError(f"it is true or false, got {text!r}")
+        return text.lower() == "true"
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

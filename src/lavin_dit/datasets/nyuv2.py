@@ -84,6 +84,7 @@ class Nyuv2:
         _need_h5py()
         root = Path(root)
         self.split = check_choice(split, tuple(_SPLITS), what="a split of NYUv2")
+        check_choice(depth, ("measured", "filled"), what="a depth of NYU Depth V2")
         self.kinds = check_kinds(kinds, (Depth, Normals), dataset="NYUv2")
         self.skipped: Counter[str] = Counter()
         self._depths = "rawDepths" if depth == "measured" else "depths"

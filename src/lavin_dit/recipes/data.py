@@ -1,10 +1,8 @@
 """Which data a run trains on, in words, and the mixture that the words mean."""
 
-import runpy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lavin_dit.data.mixture import Mixture, MixtureEntry
@@ -22,7 +20,7 @@ class DataConfig:
 
     sources: tuple[str, ...]
     """Sources of images, each NAME, NAME=FOLDER or NAME=FOLDER?KEY=VALUE&KEY=VALUE, such as world,
-    shards=shards/coco or nyuv2=/data/nyuv2?split=train. Image tasks are shown on them."""
+    shards=shards/coco or coco=/data/coco?kinds=panoptic. Image tasks are shown on them."""
     clip_sources: tuple[str, ...]
     """Sources of clips, on which video tasks are shown."""
     validation_sources: tuple[str, ...]
@@ -79,7 +77,7 @@ class DataConfig:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         task_weights(self.weights)
-        kinds = "sources", "clip_sources", "weights", "recolour", "few_classes"
+        kinds = "sources", "clip_sources", "tasks", "weights", "recolour", "few_classes"
         named = [name for name in kinds if getattr(self, name)]
         if self.mixture is not None and named:
             raise ValueError(
@@ -121,9 +119,15 @@ def training_mixture(
             shown by any source, or none is left.
         LayoutError: If files of a source are missing.
     """
+    from lavin_dit.vision.tasks.panoptic_segmentation import PanopticSegmentation
+
     low, high = pairs or (config.min_pairs, config.max_pairs)
     if config.mixture is not None:
-        return _mixture_of_program(config.mixture, batch_size, low, high, seed)
+        from lavin_dit.data.mixture_program import mixture_from_program
+
+        return mixture_from_program(
+            config.mixture, batch_size=batch_size, min_pairs=low, max_pairs=high, seed=seed
+        )
     entries = [
         *_entries(config, config.sources, num_frames=None),
         *_entries(config, config.clip_sources, num_frames=config.num_frames),
@@ -139,6 +143,11 @@ def training_mixture(
         raise ValueError(
             f"{', '.join(sorted(idle))} has a weight, but is not shown; tasks that are: "
             f"{', '.join(sorted(shown))}"
+        )
+    if entries and config.few_classes and PanopticSegmentation.name not in shown:
+        raise ValueError(
+            f"few_classes is {config.few_classes}, but panoptic segmentation is not shown: leave "
+            "one out, or name a source of panoptic segments"
         )
     return _mixture(config, entries, batch_size=batch_size, pairs=(low, high), seed=seed)
 
@@ -255,7 +264,11 @@ def _entries(
                 task=task,
                 source=source,
                 weight=weight / len(able),
-                source_settings=(*choice.settings, *(f"labels={words}" for words in choice.labels)),
+                source_settings=(
+                    *choice.settings,
+                    *(f"labels={words}" for words in choice.labels),
+                    *(f"kinds={kind}" for kind in choice.kinds),
+                ),
             )
             for choice, source in able
         ]
@@ -287,26 +300,3 @@ def _can_show(task: "AnyTask", source: "Source") -> bool:
     from lavin_dit.vision.codecs.rgb import Rgb
 
     return all(kind is Rgb or kind in source.kinds for kind in task.needs)
-
-
-def _mixture_of_program(
-    name: str, batch_size: int, min_pairs: int, max_pairs: int, seed: int
-) -> "Mixture":
-    """A mixture from a program of the user's."""
-    from lavin_dit.data.mixture import Mixture
-
-    path, _, attribute = name.rpartition(":")
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path or name}: no such program; a mixture is named FILE.py:NAME")
-    make: Any = runpy.run_path(path).get(attribute)
-    mixture = (
-        make(batch_size=batch_size, min_pairs=min_pairs, max_pairs=max_pairs, seed=seed)
-        if callable(make)
-        else make
-    )
-    if not isinstance(mixture, Mixture):
-        raise ValueError(
-            f"{attribute} of {path} must be a function of batch_size, min_pairs, max_pairs and "
-            f"seed that returns a Mixture, got {type(mixture).__name__}"
-        )
-    return mixture

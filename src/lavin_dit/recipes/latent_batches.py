@@ -16,7 +16,7 @@ from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.training.batches import Batches, EncodedEpisodes, Share, TrainingBatch
 from lavin_dit.training.cached_episodes import CachedEpisodes
 from lavin_dit.training.config import DrawSettings
-from lavin_dit.training.latent_cache import build_latent_cache, is_complete
+from lavin_dit.training.latent_cache import build_latent_cache, is_complete, latents_identity
 from lavin_dit.training.processes import Processes
 from lavin_dit.vision.episode import MAX_PAIRS
 from lavin_dit.weights.defaults import Posterior
@@ -77,7 +77,8 @@ def training_batches(
         )
     folder = Path(data.latents)
     mixture = training_mixture(data, batch_size=1, seed=recipe.seed, pairs=(MAX_PAIRS, MAX_PAIRS))
-    if processes.is_first and not is_complete(folder, mixture, st_vae):
+    wanted = partial(is_complete, folder, mixture, st_vae, num_episodes=data.latent_episodes)
+    if processes.is_first and not wanted():
         with tqdm(desc="latents", unit="chunk") as bar:
             build_latent_cache(
                 mixture,
@@ -87,9 +88,9 @@ def training_batches(
                 workers=data.workers,
                 on_chunk=partial(_move, bar),
             )
-    while not is_complete(folder, mixture, st_vae):
+    while not wanted():
         time.sleep(_POLL_S)  # hours may pass, and waiting for a message would give up
-    return CachedEpisodes(
+    batches = CachedEpisodes(
         folder,
         batch_size=recipe.batch_size,
         min_pairs=data.min_pairs,
@@ -97,6 +98,12 @@ def training_batches(
         share=share,
         draws=recipe.draws,
     )
+    if batches.identity != latents_identity(mixture, st_vae):
+        raise ValueError(
+            f"{folder} was given latents of another mixture or autoencoder meanwhile: name another "
+            "folder with --data.latents"
+        )
+    return batches
 
 
 def validation_batches(

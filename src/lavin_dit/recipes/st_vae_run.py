@@ -67,6 +67,11 @@ def st_vae_training(recipe: STVAERecipe, *, folder: Path, processes: Processes) 
         discriminator=_discriminator(recipe, processes.device),
         perceptual=_perceptual(recipe, processes.device),
     )
+    if recipe.batch_size % (CLIPS_PER_EPISODE * processes.world_size):
+        raise ValueError(
+            f"batch_size {recipe.batch_size} must be divisible by {CLIPS_PER_EPISODE} times the "
+            f"{processes.world_size} processes"
+        )
     share = Share(
         seed=recipe.seed,
         rank=processes.rank,

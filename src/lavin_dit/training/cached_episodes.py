@@ -26,7 +26,11 @@ _SHAPES, _ENTRIES, _WALKS, _PAIRS, _MEMBERS = range(1, 6)
 
 
 class CachedEpisodes:
-    """Training batches from a folder of latents; a pure function of (seed, step)."""
+    """Training batches from a folder of latents; a pure function of (seed, step).
+
+    Attributes:
+        identity: What the latents are of, from `lavin_dit.training.latent_cache.latents_identity`.
+    """
 
     def __init__(
         self,
@@ -66,7 +70,7 @@ class CachedEpisodes:
                 f"{index['max_pairs']}, the pairs of the episodes in {folder}"
             )
         self._entries = [_read_entry(entry) for entry in index["entries"]]
-        self._identity = index["identity"]
+        self.identity: str = index["identity"]
         self._folder = folder
         self._batch_size = batch_size
         self._pairs = min_pairs, max_pairs
@@ -115,18 +119,30 @@ class CachedEpisodes:
 
     def state_dict(self) -> dict[str, Any]:
         """Which batch comes next."""
-        return {"step": self._step, "seed": self._share.seed, "latents": self._identity}
+        return {
+            "step": self._step,
+            "seed": self._share.seed,
+            "latents": self.identity,
+            "num_episodes": [entry.num_episodes for entry in self._entries],
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where a state was saved.
 
         Raises:
-            ValueError: If it was saved from other latents or with another seed.
+            ValueError: If it was saved from other latents, from fewer or more of them, or with
+                another seed.
         """
-        if state.get("latents") != self._identity or state["seed"] != self._share.seed:
+        counts = [entry.num_episodes for entry in self._entries]
+        if state.get("num_episodes", counts) != counts:  # once they were not saved
+            raise ValueError(
+                f"the state was saved from {sum(state['num_episodes'])} cached episodes, but "
+                f"{self._folder} has {sum(counts)}: set data.latent_episodes as it was"
+            )
+        if state.get("latents") != self.identity or state["seed"] != self._share.seed:
             raise ValueError(
                 f"the state was saved from latents {state.get('latents')} with seed "
-                f"{state['seed']}, but these are {self._identity} with seed {self._share.seed}"
+                f"{state['seed']}, but these are {self.identity} with seed {self._share.seed}"
             )
         self._step = int(state["step"])
 

@@ -183,14 +183,15 @@ class CheckpointFolder:
         finally:
             probe.unlink(missing_ok=True)
         missing = max(1, self.keep + 1 - len(self._whole()))
-        size = _TENSORS_PER_WEIGHT * sum(p.numel() * p.itemsize for p in objective.parameters())
+        trained = [one for one in objective.parameters() if one.requires_grad]
+        size = _TENSORS_PER_WEIGHT * sum(one.numel() * one.itemsize for one in trained)
         needed = missing * _SPARE * size
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             raise OSError(
                 f"{self.folder} has {free / 1e9:.1f} GB free, but checkpoints to come take about "
-                f"{needed / 1e9:.1f} GB; make room, keep fewer with --loop.keep-checkpoints, or "
-                "choose another folder with --run"
+                f"{needed / 1e9:.1f} GB; make room, keep fewer checkpoints, or choose another "
+                "folder"
             )
 
     def _whole(self) -> list[Path]:

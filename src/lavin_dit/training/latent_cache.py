@@ -50,30 +50,30 @@ def build_latent_cache(
         st_vae: The autoencoder, on the device that is to compute.
         folder: Where to; chunks of an earlier run with the same mixture and encoder are kept.
         num_episodes: Episodes of an entry of weight 1; others have more or fewer in proportion.
+            Where the folder has fewer, those are added that are missing.
         workers: Processes that draw episodes.
         on_chunk: Called after each chunk with the number done and the number of all.
 
     Raises:
-        ValueError: If the folder holds another mixture's latents, or the number is not positive.
+        ValueError: If the number is not positive.
         NoEpisodeError: If too many samples of a source are rejected.
     """
     if num_episodes < 1:
         raise ValueError(f"num_episodes must be at least 1, got {num_episodes}")
-    identity = _identity(mixture, st_vae)
+    identity = latents_identity(mixture, st_vae)
     folder.mkdir(parents=True, exist_ok=True)
     plan = [
         (place, chunk, start, min(start + _EPISODES_PER_CHUNK, count))
-        for place, entry in enumerate(mixture.entries)
-        for count in [max(2, round(num_episodes * entry.weight))]
+        for place, count in enumerate(_counts(mixture, num_episodes))
         for chunk, start in enumerate(range(0, count, _EPISODES_PER_CHUNK))
     ]
-    waiting = [item for item in plan if not (folder / _chunk_name(identity, *item[:2])).is_file()]
+    waiting = [item for item in plan if not (folder / _chunk_name(identity, *item)).is_file()]
     drawn = DataLoader(
         _Chunks(mixture, waiting), batch_size=None, num_workers=workers, collate_fn=_as_it_is
     )
     done = len(plan) - len(waiting)
     encoder = encoding_copy(st_vae, next(st_vae.parameters()).device)
-    for (place, chunk, _, _), (inputs, targets) in zip(waiting, map(made, drawn), strict=True):
+    for item, (inputs, targets) in zip(waiting, map(made, drawn), strict=True):
         tensors = {
             name: encode_pixels(encoder, clips.flatten(0, 1).numpy())
             .unflatten(0, clips.shape[:2])
@@ -82,7 +82,7 @@ def build_latent_cache(
             .contiguous()
             for name, clips in (("inputs", inputs), ("targets", targets))
         }
-        with written_atomically(folder / _chunk_name(identity, place, chunk)) as partial:
+        with written_atomically(folder / _chunk_name(identity, *item)) as partial:
             save_file(tensors, partial)
         done += 1
         if on_chunk is not None:
@@ -90,12 +90,15 @@ def build_latent_cache(
     _write_index(folder, identity, mixture, plan)
 
 
-def is_complete(folder: Path, mixture: Mixture, st_vae: STVAE) -> bool:
-    """Whether a folder holds this mixture's latents by this autoencoder's encoder."""
+def is_complete(folder: Path, mixture: Mixture, st_vae: STVAE, *, num_episodes: int) -> bool:
+    """Whether a folder holds as many of this mixture's latents by this autoencoder's encoder."""
     path = folder / INDEX_FILE
     if not path.is_file():
         return False
-    return json.loads(path.read_text())["identity"] == _identity(mixture, st_vae)
+    index = json.loads(path.read_text())
+    found = [entry["num_episodes"] for entry in index["entries"]]
+    wanted = _counts(mixture, num_episodes)
+    return index["identity"] == latents_identity(mixture, st_vae) and found == wanted
 
 
 class _Chunks(Dataset[tuple[Tensor, Tensor] | Failure]):
@@ -110,6 +113,7 @@ class _Chunks(Dataset[tuple[Tensor, Tensor] | Failure]):
                 entry.task,
                 entry.source,
                 framing=mixture.settings.framing,
+                max_rejections=mixture.settings.max_rejections,
                 recolour=mixture.settings.recolour,
             )
             for entry in mixture.entries
@@ -155,14 +159,22 @@ def _as_it_is(chunk: Any) -> Any:  # noqa: ANN401 - torch's type speaks of lists
     return chunk
 
 
-def _identity(mixture: Mixture, st_vae: STVAE) -> str:
-    """What decides the latents."""
+def latents_identity(mixture: Mixture, st_vae: STVAE) -> str:
+    """A short name for what decides the latents, but for how many there are."""
     text = f"{_VERSION} {mixture.fingerprint} {latent_space(st_vae)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _chunk_name(identity: str, place: int, chunk: int) -> str:
-    return f"{identity}-{place:03}-{chunk:05}.safetensors"
+def _counts(mixture: Mixture, num_episodes: int) -> list[int]:
+    """Episodes of each entry."""
+    return [max(2, round(num_episodes * entry.weight)) for entry in mixture.entries]
+
+
+def _chunk_name(identity: str, place: int, chunk: int, start: int, stop: int) -> str:
+    """The file of a chunk; of one that is not full, the name tells how many it holds."""
+    number = stop - start
+    part = "" if number == _EPISODES_PER_CHUNK else f"-of-{number}"
+    return f"{identity}-{place:03}-{chunk:05}{part}.safetensors"
 
 
 def _write_index(
@@ -182,7 +194,7 @@ def _write_index(
                 "source": entry.source.name,
                 "weight": entry.weight,
                 "shape": groups,
-                "chunks": [_chunk_name(identity, place, chunk) for _, chunk, _, _ in own],
+                "chunks": [_chunk_name(identity, *item) for item in own],
                 "num_episodes": own[-1][3],
             }
         )

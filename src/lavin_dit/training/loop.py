@@ -36,7 +36,7 @@ from lavin_dit.training.processes import (
     let_go_of_whole_weights,
 )
 from lavin_dit.training.progress_line import progress_line
-from lavin_dit.training.run_folder import CHECKPOINTS, RunLog
+from lavin_dit.training.run_folder import CHECKPOINTS, RunLog, read_events
 from lavin_dit.training.schedule import learning_rate_share
 from lavin_dit.training.stopping import StopRequest, stopped_by_signals
 from lavin_dit.training.throughput import Meter, peak_flops
@@ -44,6 +44,7 @@ from lavin_dit.training.throughput import Meter, peak_flops
 _log = logging.getLogger(__name__)
 ENDS = ("steps", "budget")
 """Why a run is over; any other reason is a signal, after which it is whole and not over."""
+_VALIDATED = "validated"
 
 
 class NonFiniteLossError(RuntimeError):
@@ -185,6 +186,8 @@ class Training:
         batches = iter(self.batches)
         self._module().train()
         reason = self._reason_to_stop(request)
+        if reason in ENDS and not self._is_validated():  # it was killed when it was about to be
+            self._validate(log)
         while reason is None:
             began = perf_counter()
             batch = next(batches)
@@ -275,22 +278,36 @@ class Training:
         due = self.step % self.config.checkpoint_every == 0
         # Who sends a signal may not wait for a validation. A run that is over is saved behind it,
         # so that its time counts.
+        began = perf_counter()
         if due if reason is None else reason not in ENDS:
             self._save()
-            meter.skip()
-        if self.validate is not None and (reason is not None or (every and self.step % every == 0)):
-            began, module = perf_counter(), self._module()
-            module.eval()
-            # Other shapes than training's: compiling for them would take longer than it saves.
-            eager = torch.compiler.set_stance("force_eager")
-            with eager, self._average.swapped_in(self.objective.trained):
-                numbers = self.validate(self.step)
-                let_go_of_whole_weights(module)
-            module.train()
-            self.pace.validation_s = max(self.pace.validation_s, perf_counter() - began)
-            if log is not None and numbers:
-                log.metrics(self.step, numbers)
-            meter.skip()
+        if reason is not None or (every and self.step % every == 0):
+            self._validate(log)
+        meter.skip(perf_counter() - began)
+
+    def _validate(self, log: RunLog | None) -> None:
+        """Validate with the averaged weights, if there is something to validate with."""
+        if self.validate is None:
+            return
+        began, module = perf_counter(), self._module()
+        module.eval()
+        # Other shapes than training's: compiling for them would take longer than it saves.
+        eager = torch.compiler.set_stance("force_eager")
+        with eager, self._average.swapped_in(self.objective.trained):
+            numbers = self.validate(self.step)
+            let_go_of_whole_weights(module)
+        module.train()
+        self.pace.validation_s = max(self.pace.validation_s, perf_counter() - began)
+        if log is not None and numbers:
+            log.metrics(self.step, numbers)
+        _log_event(log, _VALIDATED, step=self.step)
+
+    def _is_validated(self) -> bool:
+        """Whether this step was validated, in an earlier session."""
+        events = read_events(self.folder) if self.processes.is_first else []
+        here = {"event": _VALIDATED, "step": self.step}
+        found = any(here.items() <= event.items() for event in events)
+        return self.processes.any(found)
 
     def _save(self) -> None:
         """Write a checkpoint, unless this step has one."""

@@ -87,6 +87,6 @@ class Meter:
         self._since = now
         return rates
 
-    def skip(self) -> None:
-        """Leave out the time since the last reading, which was not spent on training."""
-        self._since = perf_counter()
+    def skip(self, seconds: float) -> None:
+        """Leave out time since the last reading that was not spent on training."""
+        self._since += seconds
