@@ -160,6 +160,17 @@ def test_a_damaged_file_is_named(name, file, damage, tmp_path):
         run(tmp_path, None, num_queries=2, score_only=True).evaluate(protocol)
 
 
+@pytest.mark.parametrize("name", ["world-depth_estimation", "world-video_depth"])
+def test_predictions_of_other_data_are_not_scored(name, tmp_path):
+    """A scene that can't be read any more shifts the numbers of all that come after it."""
+    protocol = on_scenes(find_protocol(name))
+    run(tmp_path, Model()).evaluate(protocol)
+    other = on_scenes(find_protocol(name), unusable=frozenset({0, 1, 2, 3}))
+    for model in (Model(), None):
+        with pytest.raises(ValueError, match="answers another question than that of scene"):
+            run(tmp_path, model, score_only=model is None).evaluate(other)
+
+
 def test_a_folder_without_its_data_is_missing_data(tmp_path):
     (tmp_path / "photos").mkdir()
     with pytest.raises(MissingDataError, match=r"manifest\.jsonl does not exist"):

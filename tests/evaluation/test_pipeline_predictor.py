@@ -53,6 +53,18 @@ def test_answers_of_a_batch_are_those_of_the_pipeline_one_by_one(attention, give
         assert np.abs(answer.astype(int) - expected).max() <= 1
 
 
+def test_questions_of_several_tasks_are_answered_as_each_alone():
+    pipeline = random_pipeline("causal")
+    pipeline.defaults = replace(pipeline.defaults, num_samples=2)
+    tasks = "depth_estimation", "panoptic_segmentation", "deraining"
+    asked = [replace(one, task=task) for one, task in zip(questions(3), tasks, strict=True)]
+    predictor = PipelinePredictor(pipeline, settings=SETTINGS)
+    together = predictor.predict(asked)
+    for question, answer in zip(asked, together, strict=True):
+        (alone,) = predictor.predict([question])
+        assert np.abs(answer.astype(int) - alone).max() <= 1
+
+
 def test_answers_are_averaged_as_the_task_says():
     pipeline = random_pipeline("causal")
     pipeline.defaults = replace(pipeline.defaults, num_samples=2)

@@ -158,3 +158,25 @@ def test_frames_of_different_sizes(tmp_path: Path) -> None:
 def test_the_largest_picture_has_a_size(size: float) -> None:
     with pytest.raises(ValueError, match="max_megapixels must be above 0"):
         most_pixels(size)
+
+
+def test_a_video_of_a_phone_held_upright_is_upright(tmp_path: Path) -> None:
+    frames = np.zeros((3, 32, 48, 3), dtype=np.uint8)
+    frames[:, :8, :8] = 255  # a mark in the corner of what the camera stores
+    path = save_clip(Clip(frames=frames), tmp_path / "clip.mp4")
+    content = bytearray(path.read_bytes())
+    start = content.index(b"tkhd") + 44
+    quarter_turn = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 32 << 16, 0, 1 << 30)
+    content[start : start + len(quarter_turn)] = quarter_turn
+    path.write_bytes(content)
+    found = load_clip(path).frames
+    assert found.shape == (3, 48, 32, 3)
+    assert found[:, :8, -8:].min() > 200
+    assert found[:, 12:].max() < 60
+
+
+@pytest.mark.parametrize("speed", [12.5, 29.97, 0.5])
+def test_a_video_keeps_its_speed(tmp_path: Path, speed: float) -> None:
+    frames = np.zeros((3, 32, 48, 3), dtype=np.uint8)
+    path = save_clip(Clip(frames=frames, frames_per_second=speed), tmp_path / "clip.mp4")
+    assert load_clip(path).frames_per_second == pytest.approx(speed)

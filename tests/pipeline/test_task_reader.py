@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from lavin_dit.pipeline.clips import Clip
+from lavin_dit.pipeline.example_sets import examples_for, load_examples
+from lavin_dit.pipeline.fitting import Canvas, resized
 from lavin_dit.pipeline.prediction import Prediction
+from lavin_dit.pipeline.task_contexts import TaskContexts
 from lavin_dit.pipeline.task_reader import TaskReader
 from lavin_dit.vision.codecs.boxes import BoxCodec, Boxes
 from lavin_dit.vision.codecs.depth import Depth
@@ -137,6 +140,34 @@ def test_lines_of_a_certain_width_are_read_at_the_working_size():
     found = reader.answer(clip, [enlarged(soft, np.zeros((1, 128, 192, 3), np.uint8))]).annotation
     assert isinstance(found, Boxes)
     np.testing.assert_array_equal(found.corners_px, expected.corners_px)
+
+
+@pytest.mark.parametrize("name", ["object_detection", "pose_estimation"])
+@pytest.mark.parametrize("side", [128, 256, 512])
+def test_lines_of_enlarged_examples_are_read_as_they_were_painted(name, side):
+    """The package has examples of 64 and 128 pixels; what is shown at another size is enlarged."""
+    canvas, contexts = Canvas(height=side, width=side), TaskContexts()
+    reader = contexts.reader(name, None, canvas=canvas, fit="pad")
+    examples = load_examples(name, examples_for(canvas))
+    for example in examples.queries:
+        truth = reader.task.read(example.target, rule=examples.rule, key=example.key).annotation
+        (painted,) = echo([Clip(frames=example.target, name="walk")])
+        working = resized(painted.working_pixels, (side, side))
+        shown = replace(painted, pixels=working, working_pixels=working)
+        found = reader.read(shown, size=truth.shape.size).annotation
+        if isinstance(found, Boxes):
+            assert found.present.sum() == truth.present.sum()
+        else:
+            assert found.positions_px.shape == truth.positions_px.shape
+    tiled = contexts.reader(name, None, canvas=canvas, fit="tile")
+    assert tiled.enlarged == 1
+
+
+def test_clips_are_saved_at_their_querys_speed():
+    clip = replace(clip_of(25), frames_per_second=12.5)
+    reader = TaskReader(task=find_task("depth_to_video"))
+    (answer,) = reader.stream([clip], predict=echo)
+    assert answer.result.frames_per_second == 12.5
 
 
 def test_photos_are_taken_at_their_querys_size():

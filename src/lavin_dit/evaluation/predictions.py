@@ -1,5 +1,6 @@
 """Predictions on disk: lossless, complete or not there, and only ever of one setup."""
 
+import hashlib
 import io
 import json
 import zlib
@@ -10,13 +11,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from lavin_dit.evaluation.cases import Case
 from lavin_dit.evaluation.question import Clip, Predictor, question_of
 from lavin_dit.vision.codecs.codec import Json
-from lavin_dit.vision.results.files import write_atomically, write_json, write_png
+from lavin_dit.vision.results.files import write_atomically, write_json
 
 _SETUP = "setup.json"
+_QUERY = "query"  # a text of a PNG, an array of an archive: a digest of the question
 
 _UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, BadZipFile, zlib.error,
@@ -111,11 +114,13 @@ class Predictions:
             path = self._path(case)
             if path.exists():
                 continue
-            if path.suffix == ".png":
-                write_png(path, answer[0])
-                continue
             data = io.BytesIO()
-            np.savez_compressed(data, frames=answer)
+            if path.suffix == ".png":
+                text = PngInfo()
+                text.add_text(_QUERY, _digest(case))
+                Image.fromarray(np.ascontiguousarray(answer[0])).save(data, "PNG", pnginfo=text)
+            else:
+                np.savez_compressed(data, frames=answer, query=np.array(_digest(case)))
             write_atomically(path, lambda file, data=data: file.write(data.getvalue()))
 
     def read(self, case: Case) -> Clip:
@@ -130,6 +135,7 @@ class Predictions:
         Raises:
             MissingPredictionError: If it is not there.
             DamagedPredictionError: If its file holds no clip of the target's shape.
+            ValueError: If it answers another question: the data have changed.
         """
         path = self._path(case)
         if not path.exists():
@@ -138,7 +144,7 @@ class Predictions:
             )
         wanted = case.episode.query.target.shape
         try:
-            clip = _read_clip(path)
+            clip, answered = _read_clip(path)
             if clip.shape != wanted or clip.dtype != np.uint8:
                 raise ValueError(f"{clip.dtype} of {clip.shape} and not uint8 of {wanted}")
         except _UNREADABLE as error:
@@ -146,6 +152,11 @@ class Predictions:
                 f"{path} is damaged ({error}): delete it, and evaluate without --score-only to "
                 "make it again"
             ) from error
+        if answered not in (None, _digest(case)):
+            raise ValueError(
+                f"{path} answers another question than that of {case.episode.query_name}: the data "
+                "are not those that it was made with; choose another output folder, or delete it"
+            )
         return clip
 
     def _path(self, case: Case) -> Path:
@@ -154,14 +165,26 @@ class Predictions:
         return self.folder / f"{case.number:05d}{ending}"
 
 
-def _read_clip(path: Path) -> np.ndarray:
-    """What a file holds: a picture as a clip of one frame, or the frames of a clip."""
+def _digest(case: Case) -> str:
+    """A short name for the pixels of a question."""
+    question = question_of(case.episode)
+    digest = hashlib.sha256()
+    for clip in (*question.inputs, *question.targets, question.query):
+        digest.update(clip.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _read_clip(path: Path) -> tuple[np.ndarray, str | None]:
+    """What a file holds, and of which query it was made, if it says so.
+
+    A picture is a clip of one frame.
+    """
     if path.suffix == ".png":
         with Image.open(path) as picture:
-            return np.asarray(picture)[None]
+            return np.asarray(picture)[None], picture.info.get(_QUERY)
     # Opened here, since NumPy leaves what is no archive open.
     with path.open("rb") as file, np.load(file) as stored:
-        return stored["frames"]
+        return stored["frames"], str(stored[_QUERY]) if _QUERY in stored else None
 
 
 def check_answer(case: Case, answer: Clip, *, name: str) -> None:

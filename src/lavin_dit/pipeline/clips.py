@@ -8,6 +8,7 @@ import logging
 import os
 import warnings
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias, Union
 
@@ -243,7 +244,8 @@ def _read_video(path: Path, max_pixels: int) -> Clip:
             for frame in container.decode(stream):
                 _check_pixels(frame.height, frame.width, str(path), max_pixels)
                 _check_num_frames(len(frames) + 1, str(path))
-                frames.append(frame.to_ndarray(format="rgb24"))
+                turns = round(frame.rotation / 90)  # as phones hold it; against the clock
+                frames.append(np.rot90(frame.to_ndarray(format="rgb24"), turns))
     except FFmpegError as error:
         raise ValueError(f"{path}: unreadable video ({error})") from error
     if not frames:
@@ -255,9 +257,10 @@ def _write_video(clip: Clip, path: Path) -> None:
     import av
 
     height, width = clip.size
-    rate = round(clip.frames_per_second or DEFAULT_FRAMES_PER_SECOND)
+    speed = clip.frames_per_second or DEFAULT_FRAMES_PER_SECOND
     with av.open(str(path), mode="w") as container:
-        stream = container.add_stream("libx264", rate=max(rate, 1), options={"crf": "12"})
+        rate = Fraction(speed).limit_denominator(1001)
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "12"})
         stream.height, stream.width = height, width
         # Colours at half resolution, which players expect, need even sides.
         stream.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"

@@ -376,7 +376,10 @@ class LavinDiTPipeline:
             tile_overlap=tile_overlap,
         )
         canvas = wanted.canvas(defaults)
-        reader = None if task is None else self._contexts.reader(task, context, canvas=canvas)
+        reader = None
+        if task is not None:
+            fit = wanted.fit_for(task)
+            reader = self._contexts.reader(task, context, canvas=canvas, fit=fit)
         compiled = self._contexts.compiled(
             self.networks, context, task=task, settings=wanted, defaults=defaults
         )

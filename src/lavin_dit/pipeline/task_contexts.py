@@ -95,7 +95,9 @@ class TaskContexts:
         """Begin without any."""
         self._compiled: dict[_Key, CompiledTask] = {}
 
-    def reader(self, task: str | AnyTask, context: object | None, *, canvas: Canvas) -> TaskReader:
+    def reader(
+        self, task: str | AnyTask, context: object | None, *, canvas: Canvas, fit: Fit
+    ) -> TaskReader:
         """Make what reads the answers of a task.
 
         Args:
@@ -103,6 +105,7 @@ class TaskContexts:
             context: What the caller shows it with; None for the package's examples, whose rule is
                 known.
             canvas: The working size.
+            fit: How pictures get there; in tiles, examples are not enlarged.
 
         Raises:
             ValueError: If there is no such task.
@@ -112,7 +115,13 @@ class TaskContexts:
         if context is not None:
             return TaskReader(task=known)
         examples = load_examples(known.name, examples_for(canvas))
-        return TaskReader(task=known, rule=examples.rule, class_names=examples.class_names)
+        side = max(examples.context[0].target.shape[1:3])
+        return TaskReader(
+            task=known,
+            rule=examples.rule,
+            class_names=examples.class_names,
+            enlarged=1.0 if fit == "tile" else min(canvas.height, canvas.width) / side,
+        )
 
     def compiled(
         self,

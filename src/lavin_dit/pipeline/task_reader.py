@@ -16,15 +16,18 @@ import torch
 
 from lavin_dit.pipeline.borders import moved_borders
 from lavin_dit.pipeline.clips import Clip
-from lavin_dit.pipeline.fitting import to_bytes
+from lavin_dit.pipeline.fitting import resized, to_bytes
 from lavin_dit.pipeline.prediction import Prediction
+from lavin_dit.vision.codecs.boxes import Boxes
 from lavin_dit.vision.codecs.depth import Depth
 from lavin_dit.vision.codecs.instances import Instances
+from lavin_dit.vision.codecs.keypoints import Keypoints
 from lavin_dit.vision.codecs.masks import Mask
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.geometry import Size
 from lavin_dit.vision.results.by_kind import with_class_names
+from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.results.result import Result
 from lavin_dit.vision.task import AnyTask, PictureTarget, discover_tasks
 
@@ -49,11 +52,14 @@ class TaskReader:
         task: The task.
         rule: What the context's pairs share; None where it is not known, which reads less.
         class_names: Names of the classes in the rule, where known.
+        enlarged: Working pixels for each pixel of what the context's targets were painted at: of
+            boxes and joints, lines and discs are as much wider.
     """
 
     task: AnyTask
     rule: object = None
     class_names: Mapping[int, str] = field(default_factory=_no_names)
+    enlarged: float = 1.0
 
     def check(self, clip: Clip) -> None:
         """Check that the task can be done on a clip.
@@ -113,6 +119,8 @@ class TaskReader:
             return joined
         height, width = clip.size
         result = self.read(joined, size=Size(height=height, width=width))
+        if isinstance(result, PictureResult) and clip.frames_per_second is not None:
+            result = replace(result, frames_per_second=clip.frames_per_second)
         return replace(joined, result=result, drawn_pixels=None)
 
     def read(self, prediction: Prediction, *, size: Size) -> Result:
@@ -120,8 +128,8 @@ class TaskReader:
 
         Photos are taken as they are. Of what was drawn after the outlines of a larger query, depth,
         normals and masks are read there, and borders of instances and segments moved to where they
-        are there; boxes, joints, edges and flow, whose lines and lengths are those of the working
-        size, are read at that.
+        are there; edges and flow, whose lines and lengths are those of the working size, are read
+        at that, and boxes and joints at the size at which the context's were painted.
 
         Args:
             prediction: One with pixels.
@@ -134,7 +142,11 @@ class TaskReader:
         assert prediction.working_pixels is not None
         if isinstance(self.task, PictureTarget):
             return self.task.read(to_bytes(prediction.pixels), rule=self.rule)
-        result: Any = self.task.read(to_bytes(prediction.working_pixels), rule=self.rule)
+        working = prediction.working_pixels
+        if self.enlarged != 1 and {Boxes, Keypoints} & set(self.task.needs):
+            height, width = (max(1, round(side / self.enlarged)) for side in working.shape[2:])
+            working = resized(working, (height, width))
+        result: Any = self.task.read(to_bytes(working), rule=self.rule)
         if prediction.drawn_pixels is not None:
             drawn = to_bytes(prediction.drawn_pixels)
             match result.annotation:

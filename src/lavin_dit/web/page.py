@@ -173,7 +173,11 @@ def _query_column(
     with gr.Tabs() as tabs:
         with gr.Tab("Picture", id=PICTURE):
             picture = gr.Image(
-                label="Query", type="filepath", height=_HEIGHT_PX, elem_classes="pixels"
+                label="Query",
+                type="filepath",
+                image_mode=None,  # the file as it is: a conversion would cut 16 bits off
+                height=_HEIGHT_PX,
+                elem_classes="pixels",
             )
         with gr.Tab("Clip", id=CLIP):
             clip = gr.Video(label="Query", height=_HEIGHT_PX, elem_classes="pixels")

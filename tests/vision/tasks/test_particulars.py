@@ -93,6 +93,14 @@ def test_no_instances_at_all(quick_task, scene_for):
             quick_task(name).render(none, rule=rule, generator=generator)
 
 
+def test_a_box_of_two_pixels_width_is_read(quick_task):
+    """A column that is white only outside of its middle half moved both sides to one place."""
+    picture = np.zeros((1, 64, 64, 3), dtype=np.uint8)
+    picture[0, 10:42, 5] = picture[0, 10, 6] = 255
+    boxes = quick_task("single_object_detection").read(picture).annotation
+    np.testing.assert_array_equal(boxes.corners_px[0, 0, ::2], [5, 7])
+
+
 def test_two_objects_are_no_single_object(quick_task, scene_for):
     task = quick_task("single_object_detection")
     with pytest.raises(NothingToPaintError, match="not exactly one object"):

@@ -121,8 +121,9 @@ def panoptic_quality(
         true_classes: Class of true segment 1, 2 and so on.
 
     Returns:
-        ``pq``, ``sq`` (mean IoU of matched segments) and ``rq`` (share of segments matched, as F1),
-        each the mean over the classes that occur.
+        ``pq`` and ``rq`` (share of segments matched, as F1), the mean over the classes that occur,
+        and ``sq`` (mean IoU of matched segments), the mean over those of which a segment was
+        matched. (COCO's tools count a class without a match as 0 in ``sq`` too.)
 
     Raises:
         ValueError: If a segment has no class.

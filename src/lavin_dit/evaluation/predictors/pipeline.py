@@ -102,9 +102,18 @@ class PipelinePredictor:
         return other
 
     def predict(self, questions: Sequence[Question]) -> list[Clip]:
+        """Sample and decode the targets of those questions together that are sampled alike."""
+        answers: dict[int, Clip] = {}
+        alike: dict[SamplingSettings, list[int]] = {}
+        for number, question in enumerate(questions):
+            alike.setdefault(self._settings_for(question.task), []).append(number)
+        for settings, numbers in alike.items():
+            own = [questions[number] for number in numbers]
+            answers |= zip(numbers, self._predict(own, settings), strict=True)
+        return [answers[number] for number in range(len(questions))]
+
+    def _predict(self, questions: Sequence[Question], settings: SamplingSettings) -> list[Clip]:
         """Sample and decode the targets of all questions together."""
-        if not questions:
-            return []
         query = self._encode([question.query for question in questions])
         task = self._context(questions)
         networks = self.pipeline.networks
@@ -113,7 +122,7 @@ class PipelinePredictor:
             task,
             query_latent=query,
             num_frames=num_frames,
-            settings=self._settings_for(questions[0].task),
+            settings=settings,
             seed=self.seed,
             on_step=_nothing,
         )

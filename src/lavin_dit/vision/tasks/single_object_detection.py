@@ -119,4 +119,5 @@ def _ends(profile: Float32[np.ndarray, " n"], start: int, stop: int) -> tuple[fl
     # A side that is uneven, as in a picture that is no box, stays where it was found.
     low = low if abs(low - start) <= 1 else float(start)
     high = high if abs(high - stop) <= 1 else float(stop)
-    return max(low, 0.0), min(high, float(len(profile)))
+    low, high = max(low, 0.0), min(high, float(len(profile)))
+    return (low, high) if low < high else (float(start), float(stop))
