@@ -169,6 +169,8 @@ def test_predict_with_context_and_task(model, photo, pairs_folder, tmp_path):
     assert run("predict", photo, "--task", "object_detection", *words) == 0
     names = {"my.png", "my.drawn.png", "my.boxes.json"}
     assert {path.name for path in out.glob("[!.]*")} == names
+    (image,) = json.loads((out / "my.boxes.json").read_text())["images"]
+    assert image == {"id": 1, "file_name": "my.jpg", "height": 30, "width": 41}
 
 
 def test_predict_photos_and_clips_of_one_folder(model, photo, tmp_path, capsys):

@@ -26,7 +26,11 @@ from lavin_dit.vision.codecs.masks import Mask
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.geometry import Size
+from lavin_dit.vision.results.boxes import BoxesResult
 from lavin_dit.vision.results.by_kind import with_class_names
+from lavin_dit.vision.results.instances import InstancesResult
+from lavin_dit.vision.results.keypoints import KeypointsResult
+from lavin_dit.vision.results.panoptic import PanopticResult
 from lavin_dit.vision.results.pictures import PictureResult
 from lavin_dit.vision.results.result import Result
 from lavin_dit.vision.task import AnyTask, PictureTarget, discover_tasks
@@ -119,8 +123,13 @@ class TaskReader:
             return joined
         height, width = clip.size
         result = self.read(joined, size=Size(height=height, width=width))
-        if isinstance(result, PictureResult) and clip.frames_per_second is not None:
-            result = replace(result, frames_per_second=clip.frames_per_second)
+        match result:
+            case PictureResult() if clip.frames_per_second is not None:
+                result = replace(result, frames_per_second=clip.frames_per_second)
+            case BoxesResult() | InstancesResult() | KeypointsResult() | PanopticResult():
+                result = replace(result, photo_name=clip.name)
+            case _:
+                pass
         return replace(joined, result=result, drawn_pixels=None)
 
     def read(self, prediction: Prediction, *, size: Size) -> Result:

@@ -32,10 +32,13 @@ class BoxesResult:
         annotation: The boxes.
         class_names: Names of classes, where known; a class without one is named by its number,
             and the unknown class -1 is ``object``.
+        photo_name: File of the picture that was annotated, which ``.json`` names; None if it is
+            not known.
     """
 
     annotation: Boxes
     class_names: Mapping[int, str] = field(default_factory=_no_names)
+    photo_name: str | None = None
 
     def draw(self, photo: Rgb | None = None) -> UInt8[np.ndarray, "t h w 3"]:
         """Outlines, each with the name of its class, where that is known.
@@ -94,9 +97,7 @@ class BoxesResult:
             )
         present = np.unique(boxes.classes).tolist()
         content: dict[str, Json] = {
-            "images": coco_images(
-                stem, num_frames=shape.num_frames, height=shape.height, width=shape.width
-            ),
+            "images": coco_images(stem, shape, photo_name=self.photo_name),
             "annotations": annotations,
             "categories": coco_categories({number: self._name(number) for number in present}),
         }

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float32, Shaped, UInt8, UInt16
 from PIL import Image
 
 from lavin_dit.vision.codecs.codec import Json
+from lavin_dit.vision.geometry import ClipShape
 
 
 class NotWritableError(OSError):
@@ -159,11 +160,20 @@ def bounding_box(mask: Bool[np.ndarray, "h w"]) -> list[Json]:
     return [left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top]
 
 
-def coco_images(stem: str, *, num_frames: int, height: int, width: int) -> list[Json]:
-    """COCO's list of images, one per frame, numbered from 1."""
+def coco_images(stem: str, shape: ClipShape, *, photo_name: str | None) -> list[Json]:
+    """COCO's list of images, one per frame, numbered from 1.
+
+    Args:
+        stem: Name of the result's files without their ending.
+        shape: Of what was annotated.
+        photo_name: Its file, if it is an image and known.
+    """
+    names = [f"{name}.png" for name in frame_names(stem, shape.num_frames)]
+    if photo_name is not None and len(names) == 1:
+        names = [photo_name]
     return [
-        {"id": number, "file_name": f"{name}.png", "height": height, "width": width}
-        for number, name in enumerate(frame_names(stem, num_frames), start=1)
+        {"id": number, "file_name": name, "height": shape.height, "width": shape.width}
+        for number, name in enumerate(names, start=1)
     ]
 
 

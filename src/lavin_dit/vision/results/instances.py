@@ -31,9 +31,12 @@ class InstancesResult:
 
     Attributes:
         annotation: The instances.
+        photo_name: File of the picture that was annotated, which ``.json`` names; None if it is
+            not known.
     """
 
     annotation: Instances
+    photo_name: str | None = None
 
     def draw(self, photo: Rgb | None = None) -> UInt8[np.ndarray, "t h w 3"]:
         """Every instance in a colour, with a white outline.
@@ -95,7 +98,7 @@ class InstancesResult:
             for name in self.annotation.names
         ]
         shape = self.annotation.shape
-        images = coco_images(stem, num_frames=1, height=shape.height, width=shape.width)
+        images = coco_images(stem, shape, photo_name=self.photo_name)
         categories = coco_categories({_CATEGORY: "object"})
         return {"images": images, "annotations": annotations, "categories": categories}
 

@@ -26,9 +26,12 @@ class KeypointsResult:
 
     Attributes:
         annotation: The joints.
+        photo_name: File of the picture that was annotated, which ``.json`` names; None if it is
+            not known.
     """
 
     annotation: Keypoints
+    photo_name: str | None = None
 
     def draw(self, photo: Rgb | None = None) -> UInt8[np.ndarray, "t h w 3"]:
         """A coloured skeleton per person; white joints are seen, grey ones hidden.
@@ -88,9 +91,7 @@ class KeypointsResult:
             "skeleton": skeleton,
         }
         content: dict[str, Json] = {
-            "images": coco_images(
-                stem, num_frames=shape.num_frames, height=shape.height, width=shape.width
-            ),
+            "images": coco_images(stem, shape, photo_name=self.photo_name),
             "annotations": annotations,
             "categories": [category],
         }

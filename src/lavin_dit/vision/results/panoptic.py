@@ -38,10 +38,13 @@ class PanopticResult:
     Attributes:
         annotation: The segments.
         class_names: Names of classes, where known; a class without one is named by its number.
+        photo_name: File of the picture that was annotated, which ``.json`` names; None if it is
+            not known.
     """
 
     annotation: Panoptic
     class_names: Mapping[int, str] = field(default_factory=_no_names)
+    photo_name: str | None = None
 
     def draw(self, photo: Rgb | None = None) -> UInt8[np.ndarray, "t h w 3"]:
         """Every class in a hue, every segment in a shade of it, with its name.
@@ -113,9 +116,7 @@ class PanopticResult:
             )
         present = np.unique(self.annotation.classes).tolist()
         content: dict[str, Json] = {
-            "images": coco_images(
-                stem, num_frames=shape.num_frames, height=shape.height, width=shape.width
-            ),
+            "images": coco_images(stem, shape, photo_name=self.photo_name),
             "annotations": annotations,
             "categories": coco_categories({number: self._name(number) for number in present}),
         }
