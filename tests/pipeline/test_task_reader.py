@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from lavin_dit.pipeline.clips import Clip
+from lavin_dit.pipeline.depth_pieces import in_one_range
 from lavin_dit.pipeline.example_sets import examples_for, load_examples
 from lavin_dit.pipeline.fitting import Canvas, resized
 from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.pipeline.task_contexts import TaskContexts
 from lavin_dit.pipeline.task_reader import TaskReader
 from lavin_dit.vision.codecs.boxes import BoxCodec, Boxes
-from lavin_dit.vision.codecs.depth import Depth
+from lavin_dit.vision.codecs.depth import Depth, DepthCodec
 from lavin_dit.vision.codecs.instances import Instances
 from lavin_dit.vision.codecs.masks import Mask
 from lavin_dit.vision.codecs.panoptic import Panoptic
@@ -62,6 +63,40 @@ def test_no_piece_is_computed_in_vain():
     reader = TaskReader(task=find_task("video_depth"))
     counts = [len(reader.pieces(clip_of(n))) for n in (2, 13, 14, 25, 26)]
     assert counts == [1, 1, 2, 2, 3]
+
+
+def test_depth_of_a_long_clip_has_one_scale_and_shift():
+    """Each piece is painted in its own range, as a perfect network would."""
+    rows = np.linspace(1.0, 4.0, 18)[:, None] * np.ones((18, 26))
+    metres = np.stack([rows * (1 + 0.1 * number) + 0.2 * number for number in range(30)])
+    valid = np.ones(metres.shape, dtype=np.bool_)
+    valid[:, :3, :3] = False
+    truth = Depth(metres=metres.astype(np.float32), valid=valid)
+    codec = DepthCodec(tail=0.0)
+
+    def painted(clips):
+        for clip in clips:
+            numbers = clip.frames[:, 0, 0, 0]
+            own = Depth(metres=truth.metres[numbers], valid=truth.valid[numbers])
+            pixels, _ = codec.paint(own)
+            yield next(echo([replace(clip, frames=pixels)]))
+
+    reader = TaskReader(task=find_task("video_depth"))
+    (answer,) = reader.stream([clip_of(30)], predict=painted)
+    found = answer.annotation
+    assert np.mean(found.valid == truth.valid) > 0.99
+    both = found.valid & truth.valid
+    quantity, wanted = (1 / np.sqrt(one.metres[both]) for one in (found, truth))
+    fit = np.polyfit(quantity, wanted, 1)
+    assert np.abs(np.polyval(fit, quantity) - wanted).max() < 0.02 * np.ptp(wanted)
+
+
+def test_a_flat_frame_tells_nothing_of_ranges():
+    flat = np.full((13, 18, 26, 3), 100, dtype=np.uint8)
+    one, other = (next(echo([Clip(frames=frames)])) for frames in (flat, flat + np.uint8(50)))
+    found = in_one_range([one, other])
+    for before, after in zip((one, other), found, strict=True):
+        torch.testing.assert_close(after.pixels, before.pixels)
 
 
 def test_flow_of_a_frame_that_two_pieces_share_is_the_later_ones():

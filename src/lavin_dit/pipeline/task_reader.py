@@ -2,8 +2,9 @@
 
 A task of single images is done for each frame of a clip by itself. A task of clips takes pieces of
 its own length, which share a frame with the next piece: the answer for that frame is the next
-piece's, which knows what comes after it. A clip shorter than a piece repeats its last frame, and
-the answer is cut to its length. A task that continues a clip takes the clip's end.
+piece's, which knows what comes after it; of depth, all are brought to one range first. A clip
+shorter than a piece repeats its last frame, and the answer is cut to its length. A task that
+continues a clip takes its end.
 """
 
 from collections import deque
@@ -16,6 +17,7 @@ import torch
 
 from lavin_dit.pipeline.borders import moved_borders
 from lavin_dit.pipeline.clips import Clip
+from lavin_dit.pipeline.depth_pieces import in_one_range
 from lavin_dit.pipeline.fitting import resized, to_bytes
 from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.vision.codecs.boxes import Boxes
@@ -202,9 +204,15 @@ class TaskReader:
         """Whether targets go on where inputs end."""
         return self.task.num_frames > self.task.num_input_frames
 
+    @property
+    def _paints_depth(self) -> bool:
+        return Depth in self.task.needs and not isinstance(self.task, PictureTarget)
+
     def _joined(self, parts: Sequence[Prediction]) -> Prediction:
         """Pieces one after another; of a frame that two share, the later one's."""
         shared = 0 if self.task.num_frames == 1 else 1
+        if shared and self._paints_depth and parts[0].working_pixels is not None:
+            parts = in_one_range(parts)
 
         def join(name: str) -> torch.Tensor | None:
             tensors = [getattr(part, name) for part in parts]
