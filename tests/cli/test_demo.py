@@ -116,15 +116,31 @@ def test_what_changes_an_answer_is_another_question(model, photo, tmp_path, caps
     shutil.copy(photo, moved)
     assert run("predict", moved, *words) == 0
     assert "1 of 1 are already in" in capsys.readouterr().err
+    earlier = (tmp_path / "out" / "my.png").read_bytes()
     Image.fromarray(picture(30, 41, seed=2)).save(moved)
-    assert run("predict", moved, *words) == 2
-    assert "my: query " in capsys.readouterr().err
+    assert run("predict", moved, *words) == 0  # answered again
+    assert "already in" not in capsys.readouterr().err
+    assert (tmp_path / "out" / "my.png").read_bytes() != earlier
+    (own / "predictions").mkdir()
+    (own / "predictions" / "my.boxes.json").write_text("{}")
+    assert run("predict", moved, *words) == 0
     weights = next((own / "jdit").glob("*.safetensors"))
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    assert run("predict", photo, *words) == 2
+    assert run("predict", moved, *words) == 2
     assert "my: model " in capsys.readouterr().err
+
+
+def test_a_folder_of_frames_is_a_query_like_any_other(model, tmp_path, capsys):
+    frames = tmp_path / "all" / "walk.png"
+    frames.mkdir(parents=True)
+    for number in range(3):
+        Image.fromarray(picture(30, 41, seed=number)).save(frames / f"{number}.png")
+    words = ["predict", tmp_path / "all", "-t", "inpainting", "--model", model, "-o"]
+    for _ in range(2):
+        assert run(*words, tmp_path / "out") == 0
+    assert "1 of 1 are already in" in capsys.readouterr().err
 
 
 def test_overwriting_leaves_no_numbers_of_the_former_question(model, photo, tmp_path):

@@ -117,6 +117,8 @@ def test_kinds_can_be_chosen(tmp_path):
     prepare_shards(source, tmp_path, settings=ShardSettings(samples_per_shard=4))
     assert set(SourceChoice.parse(f"shards={tmp_path}").open().kinds) == {Instances, Depth}
     assert SourceChoice.parse(f"shards={tmp_path}?kinds=depth").open().kinds == (Depth,)
+    labelled = SourceChoice.parse(f"shards={tmp_path}?kinds=depth&labels=edges").open()
+    assert set(labelled.kinds) == {Depth, Edges}
     both = SourceChoice.parse(f"shards={tmp_path}?kinds=depth,instances").open()
     assert set(both.kinds) == {Instances, Depth}
 

@@ -68,7 +68,7 @@ def test_no_piece_is_computed_in_vain():
 def test_depth_of_a_long_clip_has_one_scale_and_shift():
     """Each piece is painted in its own range, as a perfect network would."""
     rows = np.linspace(1.0, 4.0, 18)[:, None] * np.ones((18, 26))
-    metres = np.stack([rows * (1 + 0.1 * number) + 0.2 * number for number in range(30)])
+    metres = np.stack([rows * (1 + 0.02 * number) + 0.05 * number for number in range(30)])
     valid = np.ones(metres.shape, dtype=np.bool_)
     valid[:, :3, :3] = False
     truth = Depth(metres=metres.astype(np.float32), valid=valid)
@@ -89,6 +89,23 @@ def test_depth_of_a_long_clip_has_one_scale_and_shift():
     quantity, wanted = (1 / np.sqrt(one.metres[both]) for one in (found, truth))
     fit = np.polyfit(quantity, wanted, 1)
     assert np.abs(np.polyval(fit, quantity) - wanted).max() < 0.02 * np.ptp(wanted)
+
+
+@pytest.mark.parametrize("kind", ["noise", "mirrored", "faint"])
+def test_a_frame_that_tells_little_changes_little(kind):
+    ramp = np.linspace(60, 220, 18 * 26).reshape(1, 18, 26, 1) * np.ones((13, 1, 1, 3))
+    first, second = ramp.copy(), ramp.copy()
+    noise = np.random.default_rng(0).normal(0, 1.5, (18, 26, 1))
+    if kind == "noise":
+        second[0] = 120 + noise
+    elif kind == "mirrored":
+        second[0] = 280 - ramp[0]
+    else:
+        second[0] = 130 + 0.1 * (ramp[0] - 130)
+    parts = [next(echo([Clip(frames=one.astype(np.uint8))])) for one in (first, second)]
+    for before, after in zip(parts, in_one_range(parts), strict=True):
+        spread = after.pixels[5].std() / before.pixels[5].std()
+        assert 0.4 < spread < 2.1
 
 
 def test_a_flat_frame_tells_nothing_of_ranges():

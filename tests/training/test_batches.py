@@ -160,7 +160,8 @@ def test_more_episodes_are_added_to_those_that_are_there(tmp_path):
     build_latent_cache(source, st_vae, tmp_path, num_episodes=18)
     assert is_complete(tmp_path, source, st_vae, num_episodes=18)
     more = cached(tmp_path)
-    assert {more.place(0, slot)[1] for slot in range(4)}
+    places = {more.place(step, slot)[1] for step in range(40) for slot in range(4)}
+    assert places == set(range(36))  # of the entry of weight 2; it had 6
     take(more, 20)[-1].part(0, 4)
     with pytest.raises(ValueError, match=r"saved from \d+ cached episodes, but .* has \d+"):
         more.load_state_dict(state)

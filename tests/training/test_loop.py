@@ -175,23 +175,22 @@ def test_the_budget_ends_a_run_in_time_with_a_validation_and_a_checkpoint(tmp_pa
     assert read_metrics(tmp_path)[-1]["validation/loss"] == 1.0
 
 
-@pytest.mark.parametrize("was_validated", [True, False])
-def test_a_run_that_is_over_is_validated_once(tmp_path, was_validated):
-    """Its last session may have been killed between the checkpoint and the validation."""
+def test_a_run_that_is_made_shorter_is_validated_once(tmp_path):
+    """It is over before its first step, as one is that was killed when it was to be validated."""
     validated = []
 
     def validate(step):
         validated.append(step)
         return {"validation/loss": 1.0}
 
-    tiny_training(tmp_path, num_steps=4, validate=validate if was_validated else None).run()
-    again = tiny_training(tmp_path, num_steps=4, validate=validate)
-    assert again.resume()
-    assert again.run() == "steps"
-    once_more = tiny_training(tmp_path, num_steps=4, validate=validate)
-    assert once_more.resume()
-    assert once_more.run() == "steps"
-    assert validated == [4]
+    stopped = stop_after(tiny_training(tmp_path, num_steps=8, log_every=1), 4)
+    assert stopped.run() == "SIGTERM"
+    assert stopped.step < 8
+    for _ in range(2):
+        again = tiny_training(tmp_path, num_steps=4, validate=validate)
+        assert again.resume()
+        assert again.run() == "steps"
+    assert validated == [stopped.step]
     assert read_metrics(tmp_path)[-1]["validation/loss"] == 1.0
 
 

@@ -53,7 +53,8 @@ class ModelOptions:
     def identity(self) -> dict[str, object]:
         """What tells the model's answers from another's, without loading it.
 
-        The files of a folder count, wherever it is; a repository on the hub goes by its name.
+        Weights and settings in a folder count, wherever it is; a repository on the hub goes by its
+        name.
         """
         from lavin_dit.weights.locate import NANO, locate
 
@@ -61,12 +62,13 @@ class ModelOptions:
         return {
             "model": _digest_of_weights(locate(self.model)) if is_here else self.model,
             "adapter": None if self.adapter is None else _digest_of_weights(self.adapter),
-            "tile_px": self.tile_px,
         }
 
 
 def _digest_of_weights(folder: Path) -> str:
-    """A short name for the weights and settings in a folder."""
-    return digest_of_files(
-        path for path in folder.rglob("*") if path.suffix in {".json", ".safetensors"}
-    )
+    """A short name for the weights and settings of a pipeline or an adapter."""
+    from lavin_dit.weights.checkpoint import JDIT_FOLDER, ST_VAE_FOLDER
+
+    folders = folder, folder / JDIT_FOLDER, folder / ST_VAE_FOLDER
+    files = [path for one in folders if one.is_dir() for path in one.iterdir()]
+    return digest_of_files(path for path in files if path.suffix in {".json", ".safetensors"})

@@ -11,7 +11,7 @@ import tyro
 from lavin_dit.cli.inputs import check_context, expand_queries
 from lavin_dit.cli.model_options import ModelOptions
 from lavin_dit.cli.outputs import check_writable, output_names
-from lavin_dit.cli.result_log import ResultLog, digest_of_files
+from lavin_dit.cli.result_log import QUERY, ResultLog, digest_of_files, digest_of_query
 
 if TYPE_CHECKING:
     from lavin_dit.pipeline.clips import Clip
@@ -26,10 +26,11 @@ class Predict:
 
     Results have the queries' names and sizes. Those that exist already are kept and skipped, so a
     stopped run goes on where it was; if they were asked for otherwise, with another task say, it's
-    an error. With --task, what was painted is read as well: photo.png is
-    the painting, photo.depth.npy and the like are the numbers, photo.drawn.png shows them. An image
-    task is done for each frame of a video by itself; a video task works on pieces of 13 frames that
-    overlap by one, and repeats the last frame of what is shorter.
+    an error, and if a query has changed since, it's answered again. With --task, what was painted
+    is read as well: photo.png is the painting, photo.depth.npy and the like are the numbers,
+    photo.drawn.png shows them. An image task is done for each frame of a video by itself; a video
+    task works on pieces of 13 frames that overlap by one, and repeats the last frame of what is
+    shorter.
     """
 
     queries: Annotated[
@@ -97,9 +98,13 @@ class Predict:
         if self.context is not None:
             check_context(self.context)
         asked, log = self._what_is_asked(), ResultLog(self._folder)
-        waiting = [query for query in names if self.overwrite or not self._exists(names[query])]
-        there = {query: name for query, name in names.items() if query not in waiting}
-        if changed := log.differences({there[one]: asked | _asked_of(one) for one in there}):
+        there = {
+            query: name
+            for query, name in names.items()
+            if not self.overwrite and self._exists(name) and not log.is_of_another(name, query)
+        }
+        waiting = [query for query in names if query not in there]
+        if changed := log.differences(there.values(), asked):
             raise ValueError(
                 f"{self._folder} has results that were asked for otherwise ({changed}): choose "
                 "another folder with -o, or --overwrite them"
@@ -127,11 +132,11 @@ class Predict:
             seed=self.seed,
             batch_size=self.batch_size,
         )
-        by_name = {query.name: query for query in waiting}
+        by_name = {query.name: names[query] for query in waiting}
         for prediction in predictions:
-            clip, query = self._queries.pop(prediction.name), by_name[prediction.name]
-            files = save_prediction(prediction, clip, self._folder, name=names[query]).all()
-            log.add(names[query], asked | _asked_of(query), files)
+            (clip, digest), name = self._queries.pop(prediction.name), by_name[prediction.name]
+            files = save_prediction(prediction, clip, self._folder, name=name).all()
+            log.add(name, {**asked, QUERY: digest}, files)
             for path in files:
                 print(path)
         if self._failures:
@@ -150,7 +155,7 @@ class Predict:
         return Path("predictions") / (self.task or named)
 
     def _what_is_asked(self) -> dict[str, object]:
-        """All that decides every answer, but for the machine."""
+        """What decides every answer, as far as it is known before the model is loaded."""
         from lavin_dit.pipeline.context import find_pairs
         from lavin_dit.pipeline.finishing import FINISHING_VERSION
 
@@ -163,12 +168,12 @@ class Predict:
             is_file = self.context.is_file()
             pairs = [] if is_file else find_pairs(self.context)
             halves = [half for pair in pairs for half in (pair.input, pair.target)]
-            context = digest_of_files([self.context] if is_file else halves)
+            context = digest_of_query(self.context) if is_file else digest_of_files(halves)
         return {
             **{name: getattr(self, name) for name in names},
             "context": context,
             **self.model.identity(),
-            "finishing": FINISHING_VERSION,
+            "way of finishing": FINISHING_VERSION,
         }
 
     def _reader(self) -> "TaskReader | None":
@@ -206,6 +211,7 @@ class Predict:
         max_pixels = most_pixels(self.max_megapixels)
         for query in queries:
             try:
+                digest = digest_of_query(query)
                 clip = load_clip(query, max_pixels=max_pixels)
                 if reader is not None:
                     reader.check(clip)
@@ -213,10 +219,5 @@ class Predict:
                 self._failures.append(str(error))
                 print(f"lavin: skipped: {error}", file=sys.stderr)
                 continue
-            self._queries[clip.name] = clip
+            self._queries[clip.name] = clip, digest
             yield clip
-
-
-def _asked_of(query: Path) -> dict[str, object]:
-    """What decides one answer besides."""
-    return {"query": digest_of_files([query])}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 LOG_FILE = ".lavin-results.jsonl"
 """In a folder of results: a line for each of them, the latest last."""
-_END_BYTES = 1 << 20
+QUERY = "query"
+"""What a result answers, among what it was asked with."""
+_QUERY_BYTES, _END_BYTES = 1 << 16, 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,26 +50,41 @@ class ResultLog:
             for line in text.splitlines():
                 self._read(line)
 
-    def differences(self, asked: Mapping[str, Mapping[str, object]]) -> str:
-        """How results were asked for otherwise than now.
+    def differences(self, names: Iterable[str], asked: Mapping[str, object]) -> str:
+        """How results were asked for otherwise than now, their queries aside.
 
         Args:
-            asked: What decides each result in question, by its name; those that the log doesn't
-                know differ in nothing.
+            names: Of the results in question; those that the log doesn't know differ in nothing.
+            asked: What decides all of them now.
 
         Returns:
             For the first that differs, words such as ``photo: task edge_detection, now deraining``;
             empty if none does.
         """
-        for name, now in asked.items():
+        for name in names:
             earlier = self._results.get(name)
             if earlier is None:
                 continue
-            changed = [key for key in now if earlier.asked.get(key) != now[key]]
+            changed = [key for key in asked if earlier.asked.get(key) != asked[key]]
             if changed:
-                words = (f"{key} {earlier.asked.get(key)}, now {now[key]}" for key in changed)
+                words = (f"{key} {earlier.asked.get(key)}, now {asked[key]}" for key in changed)
                 return f"{name}: {'; '.join(words)}"
         return ""
+
+    def is_of_another(self, name: str, query: Path) -> bool:
+        """Whether a result is known to answer something else than what a query holds now.
+
+        Args:
+            name: Of the result.
+            query: A file, or a folder of frames; one that can't be read is taken to be the same.
+        """
+        earlier = self._results.get(name)
+        if earlier is None or QUERY not in earlier.asked:
+            return False
+        try:
+            return earlier.asked[QUERY] != digest_of_query(query)
+        except OSError:
+            return False
 
     def add(self, name: str, asked: Mapping[str, object], files: Sequence[Path]) -> None:
         """Note a result that was written, and delete what another of its name left behind.
@@ -99,24 +117,43 @@ class ResultLog:
             return
 
 
-def digest_of_files(files: Iterable[Path]) -> str:
-    """A short name for what is in files, quick for large ones.
-
-    The name, the size, and a mebibyte of each end of each file count: pictures of usual size as a
-    whole, and of weights as much as changes with any training.
+def digest_of_query(query: Path) -> str:
+    """A short name for what is in a query: its size, and 64 KiB of each end.
 
     Args:
-        files: In any order.
+        query: A file, or a folder of frames.
+
+    Raises:
+        OSError: If it can't be read.
+    """
+    if query.is_dir():
+        return digest_of_files(query.iterdir(), end_bytes=_QUERY_BYTES)
+    return _digest(query, end_bytes=_QUERY_BYTES)[:16]
+
+
+def digest_of_files(files: Iterable[Path], *, end_bytes: int = _END_BYTES) -> str:
+    """A short name for what is in files and for their names, quick for large ones.
+
+    Args:
+        files: In any order; folders are passed over.
+        end_bytes: How much of each end of a file counts, besides its size: as much as changes with
+            any training of weights.
 
     Raises:
         OSError: If one can't be read.
     """
     digest = hashlib.sha256()
-    for path in sorted(files):
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            ends = hashlib.sha256(file.read(_END_BYTES))
-            file.seek(max(size - _END_BYTES, 0))
-            ends.update(file.read(_END_BYTES))
-        digest.update(f"{path.name} {size} {ends.hexdigest()}\n".encode())
+    for path in sorted(path for path in files if path.is_file()):
+        digest.update(os.fsencode(path.name) + b" " + _digest(path, end_bytes=end_bytes).encode())
     return digest.hexdigest()[:16]
+
+
+def _digest(path: Path, *, end_bytes: int) -> str:
+    """A digest of a file's size and ends."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        digest = hashlib.sha256(str(size).encode())
+        digest.update(file.read(end_bytes))
+        file.seek(max(size - end_bytes, 0))
+        digest.update(file.read(end_bytes))
+    return digest.hexdigest()

@@ -259,7 +259,7 @@ def _write_video(clip: Clip, path: Path) -> None:
     height, width = clip.size
     speed = clip.frames_per_second or DEFAULT_FRAMES_PER_SECOND
     with av.open(str(path), mode="w") as container:
-        rate = Fraction(speed).limit_denominator(1001)
+        rate = max(Fraction(speed).limit_denominator(1001), Fraction(1, 1001))
         stream = container.add_stream("libx264", rate=rate, options={"crf": "12"})
         stream.height, stream.width = height, width
         # Colours at half resolution, which players expect, need even sides.

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -16,7 +17,10 @@ from lavin_dit.pipeline.prediction import Prediction
 
 _DARKEST = 32 / 255  # the farthest depth; up to half of it is no depth (vision/codecs/depth.py)
 _LEAST_PIXELS = 16
-_LEAST_SPREAD = 1 / 255
+_LEAST_SPREAD = 4 / 255
+_LEAST_LIKENESS = 0.5  # correlation of the two paintings of a shared frame
+_MOST_CHANGE = 2.0
+_TAIL = 0.01  # share of a piece's pixels, at each end, that may saturate
 _PICTURES = "pixels", "working_pixels", "drawn_pixels"
 
 
@@ -24,16 +28,17 @@ def in_one_range(parts: Sequence[Prediction]) -> list[Prediction]:
     """Bring pieces of painted depth to the range of the first one.
 
     Mean and deviation of the shared frame's brightness become those of the piece before, so that
-    nothing flattens from piece to piece, as it would by least squares. All are shrunk together
-    where they would leave what can be painted.
+    nothing flattens from piece to piece, as it would by least squares; deviations are changed by a
+    factor of 1/2 to 2. All are shrunk together where more than a hundredth of their pixels would
+    leave what can be painted.
 
     Args:
         parts: Pieces in their order, of which each begins with the frame that ends the one before;
             with pixels.
 
     Returns:
-        The pieces in one range. A piece whose shared frame shows no depths that differ stays as it
-        is.
+        The pieces in one range. A piece whose shared frame does not look as it does in the piece
+        before, or is flat, is taken to have that one's range.
 
     Source:
         Ours.
@@ -55,10 +60,12 @@ def in_one_range(parts: Sequence[Prediction]) -> list[Prediction]:
 def _between(given: Float[Tensor, "y x"], wanted: Float[Tensor, "y x"]) -> tuple[float, float]:
     """Factor and offset that bring one painting of a frame to another's range."""
     known = _is_depth(given) & _is_depth(wanted)
-    one, other = given[known], wanted[known]
+    one, other = (frame[known].clamp(_DARKEST, 1.0) for frame in (given, wanted))
     if len(one) < _LEAST_PIXELS or min(one.std().item(), other.std().item()) < _LEAST_SPREAD:
         return 1.0, 0.0
-    factor = (other.std() / one.std()).item()
+    if torch.corrcoef(torch.stack([one, other]))[0, 1] < _LEAST_LIKENESS:
+        return 1.0, 0.0
+    factor = min(max((other.std() / one.std()).item(), 1 / _MOST_CHANGE), _MOST_CHANGE)
     return factor, (other.mean() - factor * one.mean()).item()
 
 
@@ -70,9 +77,10 @@ def _fitting(
     for part, (factor, offset) in zip(parts, scales, strict=True):
         assert part.working_pixels is not None
         grey = part.working_pixels.mean(dim=1)
-        inside = grey[_is_depth(grey)] * factor + offset
+        inside = grey[_is_depth(grey)].clamp(_DARKEST, 1.0).cpu().numpy() * factor + offset
         if len(inside):
-            low, high = min(low, inside.min().item()), max(high, inside.max().item())
+            least, most = np.quantile(inside, [_TAIL, 1.0 - _TAIL]).tolist()
+            low, high = min(low, least), max(high, most)
     factor = (1.0 - _DARKEST) / (high - low)
     return factor, _DARKEST - factor * low
 

@@ -10,20 +10,21 @@ continues a clip takes its end.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from lavin_dit.pipeline.borders import moved_borders
-from lavin_dit.pipeline.clips import Clip
+from lavin_dit.pipeline.clips import IMAGE_SUFFIXES, Clip
 from lavin_dit.pipeline.depth_pieces import in_one_range
 from lavin_dit.pipeline.fitting import resized, to_bytes
 from lavin_dit.pipeline.prediction import Prediction
-from lavin_dit.vision.codecs.boxes import Boxes
+from lavin_dit.vision.codecs.boxes import BoxCodec
 from lavin_dit.vision.codecs.depth import Depth
 from lavin_dit.vision.codecs.instances import Instances
-from lavin_dit.vision.codecs.keypoints import Keypoints
+from lavin_dit.vision.codecs.keypoints import KeypointCodec
 from lavin_dit.vision.codecs.masks import Mask
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.panoptic import Panoptic
@@ -129,7 +130,8 @@ class TaskReader:
             case PictureResult() if clip.frames_per_second is not None:
                 result = replace(result, frames_per_second=clip.frames_per_second)
             case BoxesResult() | InstancesResult() | KeypointsResult() | PanopticResult():
-                result = replace(result, photo_name=clip.name)
+                is_file = Path(clip.name).suffix.lower() in IMAGE_SUFFIXES
+                result = replace(result, photo_name=clip.name if is_file else None)
             case _:
                 pass
         return replace(joined, result=result, drawn_pixels=None)
@@ -154,7 +156,7 @@ class TaskReader:
         if isinstance(self.task, PictureTarget):
             return self.task.read(to_bytes(prediction.pixels), rule=self.rule)
         working = prediction.working_pixels
-        if self.enlarged != 1 and {Boxes, Keypoints} & set(self.task.needs):
+        if self.enlarged != 1 and self._paints_lines:
             height, width = (max(1, round(side / self.enlarged)) for side in working.shape[2:])
             working = resized(working, (height, width))
         result: Any = self.task.read(to_bytes(working), rule=self.rule)
@@ -203,6 +205,12 @@ class TaskReader:
     def _continues(self) -> bool:
         """Whether targets go on where inputs end."""
         return self.task.num_frames > self.task.num_input_frames
+
+    @property
+    def _paints_lines(self) -> bool:
+        """Whether things are told by lines and discs of so many pixels."""
+        codec = getattr(self.task, "codec", None)
+        return isinstance(codec, BoxCodec | KeypointCodec)
 
     @property
     def _paints_depth(self) -> bool:

@@ -171,10 +171,8 @@ def _counts(mixture: Mixture, num_episodes: int) -> list[int]:
 
 
 def _chunk_name(identity: str, place: int, chunk: int, start: int, stop: int) -> str:
-    """The file of a chunk; of one that is not full, the name tells how many it holds."""
-    number = stop - start
-    part = "" if number == _EPISODES_PER_CHUNK else f"-of-{number}"
-    return f"{identity}-{place:03}-{chunk:05}{part}.safetensors"
+    """The file of a chunk; the name tells how many it holds, as the last one may be filled up."""
+    return f"{identity}-{place:03}-{chunk:05}-of-{stop - start}.safetensors"
 
 
 def _write_index(

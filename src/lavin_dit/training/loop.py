@@ -303,11 +303,12 @@ class Training:
         _log_event(log, _VALIDATED, step=self.step)
 
     def _is_validated(self) -> bool:
-        """Whether this step was validated, in an earlier session."""
+        """Whether this step was validated in an earlier session, as the last one of a run is."""
         events = read_events(self.folder) if self.processes.is_first else []
-        here = {"event": _VALIDATED, "step": self.step}
-        found = any(here.items() <= event.items() for event in events)
-        return self.processes.any(found)
+        here = [event for event in events if event.get("step") == self.step]
+        return self.processes.any(
+            any(event["event"] == _VALIDATED or event.get("reason") in ENDS for event in here)
+        )
 
     def _save(self) -> None:
         """Write a checkpoint, unless this step has one."""

@@ -66,7 +66,7 @@ class PictureResult:
         pixels = self.annotation.pixels
         odd = pixels.shape[1] % 2 or pixels.shape[2] % 2
         with av.open(file, "w", format="mp4") as container:
-            rate = Fraction(self.frames_per_second).limit_denominator(1001)
+            rate = max(Fraction(self.frames_per_second).limit_denominator(1001), Fraction(1, 1001))
             stream = container.add_stream("libx264", rate=rate, options={"crf": "12"})
             stream.height, stream.width = pixels.shape[1:3]
             stream.pix_fmt = "yuv444p" if odd else "yuv420p"
