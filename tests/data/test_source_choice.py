@@ -97,8 +97,8 @@ def test_settings_that_mean_nothing_are_refused(words, message):
 
 @pytest.mark.unchecked
 def test_a_depth_that_there_is_not_is_refused():
-    with pytest.raises(ValueError, match="mesured"):
-        SourceChoice.parse("nyuv2=x?depth=mesured").open()
+    with pytest.raises(ValueError, match="smooth"):
+        SourceChoice.parse("nyuv2=x?depth=smooth").open()
 
 
 def test_truth_values_are_read_however_they_are_written(monkeypatch):
