@@ -71,8 +71,8 @@ class Predict:
     """Steps that are short near the noise, or equal ones; the model's own choice if not given."""
     num_samples: int | None = None
     """Answers that are averaged. If not given, the model's own number for depth, normals, flow,
-    edges, instances, masks, single boxes, restored photos and where no --task is named, otherwise
-    1: colours of classes can't be averaged."""
+    edges, instances, restored photos and where no --task is named, otherwise 1: colours of classes
+    can't be averaged."""
     keep_detail: bool | None = None
     """Whether results are weighed against their queries, given their fine detail and drawn after
     their outlines, as far as the pairs say so; the model's own choice if not given."""

@@ -22,14 +22,12 @@ AVERAGED_TASKS = frozenset(
         "deraining",
         "depth_estimation",
         "edge_detection",
-        "foreground_segmentation",
         "frame_prediction",
         "glass_deblurring",
         "inpainting",
         "instance_segmentation",
         "motion_deblurring",
         "optical_flow",
-        "single_object_detection",
         "surface_normal_estimation",
         "video_depth",
         "video_instance_segmentation",
@@ -37,8 +35,8 @@ AVERAGED_TASKS = frozenset(
     }
 )
 """Tasks in which the mean of several answers is a better one: those that ask for a quantity at each
-pixel, edges, instances, a mask, a single box, and frames that follow. Two classes' colours have no
-mean (decision 0019)."""
+pixel, edges, instances, and frames that follow. Two classes' colours or two boxes have no mean
+(decision 0019)."""
 
 RESTORATION_TASKS = frozenset(
     {
