@@ -122,9 +122,9 @@ def test_the_program_of_a_mixture_runs(monkeypatch: pytest.MonkeyPatch, tmp_path
     from scene_source import SceneSource
 
     monkeypatch.chdir(tmp_path)
-    prepare_shards(
-        SceneSource(kinds=(Keypoints,)), tmp_path / "shards" / "coco", settings=ShardSettings()
-    )
+    for name in ("coco", "coco-joints"):
+        source = SceneSource(kinds=(Keypoints,))
+        prepare_shards(source, tmp_path / "shards" / name, settings=ShardSettings())
     (program,) = re.findall(r"```python\n(.*?def mixture.*?)```", PAGE, flags=re.DOTALL)
     (tmp_path / "mixtures.py").write_text(program)
     data = replace(JDIT_RECIPES["jdit-nano-64"].data, mixture="mixtures.py:mixture")

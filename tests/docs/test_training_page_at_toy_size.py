@@ -52,7 +52,7 @@ def at_toy_size(words: list[str]) -> list[str]:
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the page takes for granted: shards, photos, and pairs of a new task."""
     monkeypatch.chdir(tmp_path)
-    for name in ("coco", "coco-val", "imagenet"):
+    for name in ("coco", "coco-panoptic", "coco-joints", "coco-val", "imagenet"):
         prepare_shards(SceneSource(length=6), tmp_path / "shards" / name, settings=ShardSettings())
     for name in ("photos", "my_pairs"):
         (tmp_path / name).mkdir()
