@@ -100,35 +100,19 @@ class EpisodeDrawer:
             ValueError: If the number of pairs is not 1 to 8.
         """
         check_num_pairs(num_pairs)
-        tasks = [self.task, *_with_all_classes(self.task)]
-        while True:
-            task = tasks.pop(0)
-            draw = _Draw(
-                drawer=self,
-                task=task,
-                generator=generator,
-                pool=range(len(self.source)) if among is None else among,
-                skipped=Counter() if skipped is None else skipped,
-            )
-            if query is not None:
-                draw.used.add(query)
-            try:
-                samples, pairs, rule = draw.context(num_pairs)
-                sample, pair = draw.query(query, rule=rule)
-            except NoEpisodeError:
-                if not tasks:
-                    raise
-                continue
-            break
-        episode = Episode(
-            context=tuple(pairs),
-            query=pair,
-            rule=rule,
-            task=self.task.name,
-            source=self.source.name,
-            context_names=tuple(member.name for member in samples),
-            query_name=sample.name,
+        draw = _Draw(
+            drawer=self,
+            task=self.task,
+            generator=generator,
+            pool=range(len(self.source)) if among is None else among,
+            skipped=Counter() if skipped is None else skipped,
         )
+        try:
+            episode = draw.episode(num_pairs, query)
+        except NoEpisodeError:
+            if not getattr(self.task, "few_classes", 0.0):
+                raise
+            episode = draw.about_all_classes().episode(num_pairs, query)
         if self.recolour and generator.random() < self.recolour:
             return recoloured(episode, draw_recolouring(generator))
         return episode
@@ -169,6 +153,29 @@ class _Draw:
     skipped: Counter[str]
     used: set[int] = field(default_factory=set[int])
     rejected: Counter[str] = field(default_factory=Counter[str])
+
+    def about_all_classes(self) -> "_Draw":
+        """The same from its start, of a task whose episodes may be about few classes."""
+        task: Any = self.task
+        return replace(
+            self, task=replace(task, few_classes=0.0), used=set[int](), rejected=Counter[str]()
+        )
+
+    def episode(self, num_pairs: int, query: int | None) -> Episode:
+        """The context, and then the query."""
+        if query is not None:
+            self.used.add(query)
+        samples, pairs, rule = self.context(num_pairs)
+        sample, pair = self.query(query, rule=rule)
+        return Episode(
+            context=tuple(pairs),
+            query=pair,
+            rule=rule,
+            task=self.task.name,
+            source=self.drawer.source.name,
+            context_names=tuple(member.name for member in samples),
+            query_name=sample.name,
+        )
 
     def context(self, num_pairs: int) -> tuple[list[Sample], list[Pair[Any]], object]:
         """The context's samples, their pairs and the rule; a rejected sample is replaced."""
@@ -246,12 +253,6 @@ class _Draw:
             f"{task.name} from {source.name}: no episode could be drawn from {len(self.pool)} "
             f"samples, {len(self.used)} of which were tried; rejected: {reasons or 'none'}"
         )
-
-
-def _with_all_classes(task: AnyTask) -> list[AnyTask]:
-    """The task without episodes about few classes, if it has some."""
-    record: Any = task
-    return [replace(record, few_classes=0.0)] if getattr(task, "few_classes", 0.0) else []
 
 
 def check_task_fits(task: AnyTask, source: Source) -> None:

@@ -93,19 +93,18 @@ class SourceChoice:
         own = self._own_kinds()
         if kinds is None and own:
             source = self._labelled(num_frames=num_frames, kinds=own)
-            if not set(source.kinds) >= set(own) or self._unasked(source, own):
+            if set(source.kinds) != {*own, *self._made_kinds()}:
                 raise ValueError(
                     f"{self.name} always has all its kinds: leave {', '.join(self.kinds)} out"
                 )
             return source
         return self._labelled(num_frames=num_frames, kinds=kinds)
 
-    def _unasked(self, source: "Source", own: Sequence[type[object]]) -> bool:
-        """Whether a source has kinds that neither the choice names nor a label makes."""
+    def _made_kinds(self) -> "list[type[object]]":
+        """The kinds that labels make."""
         from lavin_dit.data.labelled_source import labeller_from_words
 
-        made = [labeller_from_words(words).kind for words in self.labels]
-        return not {*own, *made} >= set(source.kinds)
+        return [labeller_from_words(words).kind for words in self.labels]
 
     def _own_kinds(self) -> "list[type[object]]":
         """The kinds that the choice names."""
