@@ -1,5 +1,6 @@
 """Tiny networks with every weight drawn at random, so that no branch is silent."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -13,7 +14,9 @@ from lavin_dit.st_vae.config import STVAEConfig
 from lavin_dit.weights.defaults import PipelineDefaults
 
 
-def random_jdit(context_attention: ContextAttention = "joint", **changes: Any) -> JDiT:
+def random_jdit(
+    context_attention: ContextAttention = "joint", patch_size: int = 2, **changes: Any
+) -> JDiT:
     """A two-layer network whose gates are open and whose output is not zero."""
     numbers: dict[str, Any] = {
         "hidden_size": 48,
@@ -22,7 +25,8 @@ def random_jdit(context_attention: ContextAttention = "joint", **changes: Any) -
         "num_kv_heads": 2,
         "drop_path": 0.0,
     }
-    model = JDiT(jdit_config(context_attention=context_attention, **(numbers | changes)))
+    config = jdit_config(context_attention=context_attention, **(numbers | changes))
+    model = JDiT(replace(config, patch_size=patch_size))
     generator = torch.Generator().manual_seed(7)
     model.reset_parameters(generator)
     with torch.no_grad():

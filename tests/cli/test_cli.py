@@ -369,6 +369,19 @@ def test_a_pipeline_is_stored_in_half_precision_and_small_files(
     assert "leave num_heads" in error_line(capsys)
 
 
+def test_a_pipeline_gets_another_patch_size_to_be_trained_further(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["convert", "pipeline", models / "causal", "-o", tmp_path / "finer"]
+    assert run(*words, "--patch-size", 1) == 0
+    finer = load_checkpoint(tmp_path / "finer", dtype=None, device="cpu")
+    assert (finer.jdit.config.patch_size, finer.jdit.config.rope_patch_step) == (1, 0.5)
+    assert run(*words, "--patch-size", 0) == 2
+    assert "patch_size must be at least 1, got 0" in error_line(capsys)
+    assert run("convert", "official", tmp_path, "-o", tmp_path / "out", "--patch-size", 1) == 2
+    assert "the released checkpoint has its own patch_size" in error_line(capsys)
+
+
 @pytest.mark.parametrize("size", ["0", "-1", "1e-12", "nan", "inf"])
 @pytest.mark.parametrize("layout", ["official", "pipeline"])
 def test_files_of_no_size_are_refused_before_anything_is_read(

@@ -137,6 +137,7 @@ def test_sandwich_norm_is_a_setting() -> None:
         ({"num_kv_heads": 3}, "num_heads 4 must be a multiple of num_kv_heads 3"),
         ({"rope_axes_dim": (4, 4, 6)}, r"rope_axes_dim \(4, 4, 6\) must sum to head_dim 12"),
         ({"rope_axes_dim": (3, 5, 4)}, "must be even"),
+        ({"rope_patch_step": 0.0}, "rope_patch_step must be positive and finite, got 0.0"),
         ({"drop_path": 1.0}, r"drop_path must lie in \[0, 1\), got 1.0"),
         ({"num_layers": 0}, "num_layers must be at least 1, got 0"),
         ({"context_attention": "sparse"}, "got 'sparse'"),

@@ -14,7 +14,12 @@ CPU = torch.device("cpu")
 def table_at(frame: int, row: int, col: int) -> RotaryTable:
     """The rotation of the single token at a place."""
     table = rotary_table(
-        frames=[range(frame, frame + 1)], rows=row + 1, cols=col + 1, axes_dim=AXES, device=CPU
+        frames=[range(frame, frame + 1)],
+        rows=row + 1,
+        cols=col + 1,
+        axes_dim=AXES,
+        patch_step=1.0,
+        device=CPU,
     )
     return RotaryTable(table.cos[-1:], table.sin[-1:])
 
@@ -51,7 +56,9 @@ def test_every_axis_changes_the_score() -> None:
 
 def test_rotation_keeps_the_norm_of_every_axis() -> None:
     heads = torch.randn(2, 30, 3, 18, generator=torch.Generator().manual_seed(1))
-    table = rotary_table(frames=[range(3, 5)], rows=3, cols=5, axes_dim=AXES, device=CPU)
+    table = rotary_table(
+        frames=[range(3, 5)], rows=3, cols=5, axes_dim=AXES, patch_step=1.0, device=CPU
+    )
     before, after = heads.split(AXES, -1), rotate(heads, table, axes_dim=AXES).split(AXES, -1)
     for old, new in zip(before, after, strict=True):
         torch.testing.assert_close(new.norm(dim=-1), old.norm(dim=-1))
@@ -60,10 +67,12 @@ def test_rotation_keeps_the_norm_of_every_axis() -> None:
 def test_rotation_against_complex_numbers() -> None:
     """An independent oracle: a pair of dimensions is a complex number turned by an angle."""
     heads = torch.randn(1, 30, 1, 18, generator=torch.Generator().manual_seed(2))
-    table = rotary_table(frames=[range(4, 6)], rows=3, cols=5, axes_dim=AXES, device=CPU)
+    table = rotary_table(
+        frames=[range(4, 6)], rows=3, cols=5, axes_dim=AXES, patch_step=0.5, device=CPU
+    )
     found = rotate(heads, table, axes_dim=AXES)
     for token in range(30):
-        places = (4 + token // 15, token // 5 % 3, token % 5)
+        places = (4 + token // 15, 0.5 * (token // 5 % 3), 0.5 * (token % 5))
         start = 0
         for position, dim in zip(places, AXES, strict=True):
             part = heads[0, token, 0, start : start + dim].double()

@@ -12,12 +12,13 @@ _RELEASED_NORM_GROUPS = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convert:
-    """Convert the authors' released checkpoint, or a saved pipeline to another precision.
+    """Convert the authors' released checkpoint, or a saved pipeline to another precision or patch.
 
     Of stvae.pt and lavin_dit.safetensors, names and shapes of all tensors are checked before
     anything is written, and no network is held in memory as a whole. A saved pipeline, such as the
     export of a run, is stored in another precision, or in files of another size: lavin convert
-    pipeline runs/nano/export -o nano --dtype float16.
+    pipeline runs/nano/export -o nano --dtype float16. With another patch size it's a start for
+    further training, and of little use before.
     """
 
     layout: tyro.conf.Positional[Literal["official", "pipeline"]]
@@ -30,6 +31,8 @@ class Convert:
     """Precision to store; that of the source if not given."""
     num_heads: int | None = None
     """Query heads of the J-DiT; needed only where its shapes are not a preset's."""
+    patch_size: int | None = None
+    """Side of the J-DiT's patches in latent cells, of a saved pipeline; its own if not given."""
     encoder_norm_groups: int = _RELEASED_NORM_GROUPS
     """Groups of the ST-VAE encoder's norms, which no shape tells."""
     max_shard_gib: float = 4.0
@@ -41,6 +44,11 @@ class Convert:
             raise ValueError(f"max_shard_gib must be above 0 and finite, got {self.max_shard_gib}")
         if self.layout == "pipeline":
             return self._pipeline()
+        if self.patch_size is not None:
+            raise ValueError(
+                "the released checkpoint has its own patch_size: leave it out, and convert the "
+                "pipeline that is written"
+            )
         import torch
 
         from lavin_dit.weights.official import convert_official
@@ -71,6 +79,7 @@ class Convert:
         """Store a pipeline anew."""
         import torch
 
+        from lavin_dit.jdit.patch_resize import with_patch_size
         from lavin_dit.weights.checkpoint import load_checkpoint, save_checkpoint
 
         if self.num_heads is not None or self.encoder_norm_groups != _RELEASED_NORM_GROUPS:
@@ -79,14 +88,17 @@ class Convert:
                 "encoder_norm_groups out"
             )
         checkpoint = load_checkpoint(self.source, dtype=None, device="cpu")
-        networks = checkpoint.st_vae, checkpoint.jdit
+        jdit = checkpoint.jdit
+        if self.patch_size is not None:
+            jdit = with_patch_size(jdit, self.patch_size)
+        networks = checkpoint.st_vae, jdit
         if self.dtype is not None:
             for network in networks:
                 network.to(getattr(torch, self.dtype))
         save_checkpoint(
             self.output,
             st_vae=checkpoint.st_vae,
-            jdit=checkpoint.jdit,
+            jdit=jdit,
             defaults=checkpoint.defaults,
             max_shard_bytes=int(self._max_shard_bytes),
         )

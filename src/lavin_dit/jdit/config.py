@@ -72,6 +72,10 @@ class JDiTConfig:
     context_attention: ContextAttention
     """``joint``: condition tokens see the noisy target and the timestep (the paper). ``causal``:
     they see only their own clip and earlier ones, so they are computed once (decision 0003)."""
+    rope_patch_step: float = 1.0
+    """Distance of neighbouring patches in rotary positions; 1 in the release. Weights that were
+    learned with larger patches keep their distances in latent cells with a smaller step
+    (decision 0026)."""
 
     def __post_init__(self) -> None:
         """Check that the numbers fit together."""
@@ -86,12 +90,7 @@ class JDiTConfig:
             raise ValueError(
                 f"num_heads {self.num_heads} must be a multiple of num_kv_heads {self.num_kv_heads}"
             )
-        if sum(self.rope_axes_dim) != self.head_dim:
-            raise ValueError(
-                f"rope_axes_dim {self.rope_axes_dim} must sum to head_dim {self.head_dim}"
-            )
-        if any(dim < 2 or dim % 2 for dim in self.rope_axes_dim):
-            raise ValueError(f"rope_axes_dim {self.rope_axes_dim} must be even and at least 2 each")
+        self._check_positions()
         if self.mlp_hidden_size < 1:
             raise ValueError(f"mlp_hidden_size must be at least 1, got {self.mlp_hidden_size}")
         if not 0.0 <= self.drop_path < 1.0:
@@ -99,6 +98,18 @@ class JDiTConfig:
         if self.context_attention not in ("joint", "causal"):
             raise ValueError(
                 f"context_attention must be 'joint' or 'causal', got {self.context_attention!r}"
+            )
+
+    def _check_positions(self) -> None:
+        if sum(self.rope_axes_dim) != self.head_dim:
+            raise ValueError(
+                f"rope_axes_dim {self.rope_axes_dim} must sum to head_dim {self.head_dim}"
+            )
+        if any(dim < 2 or dim % 2 for dim in self.rope_axes_dim):
+            raise ValueError(f"rope_axes_dim {self.rope_axes_dim} must be even and at least 2 each")
+        if not 0.0 < self.rope_patch_step < float("inf"):
+            raise ValueError(
+                f"rope_patch_step must be positive and finite, got {self.rope_patch_step}"
             )
 
     @property

@@ -400,6 +400,7 @@ class JDiT(nn.Module):
             rows=latent.shape[-2] // size,
             cols=latent.shape[-1] // size,
             axes_dim=self.config.rope_axes_dim,
+            patch_step=self.config.rope_patch_step,
             device=latent.device,
         )
 

@@ -29,6 +29,7 @@ def rotary_table(
     rows: int,
     cols: int,
     axes_dim: tuple[int, int, int],
+    patch_step: float,
     device: torch.device,
 ) -> RotaryTable:
     """Compute the rotation of every token of latent frames.
@@ -39,17 +40,18 @@ def rotary_table(
         rows: Patch rows of a frame.
         cols: Patch columns of a frame.
         axes_dim: Head dimensions given to time, row and column.
+        patch_step: Distance of neighbouring rows and columns in positions.
         device: Where to put the table.
 
     Source:
-        Paper section A.1; coordinates start at 0 and are not scaled, as in the release.
+        Paper section A.1; coordinates start at 0, as in the release, where ``patch_step`` is 1.
     """
     # Made where they are wanted: a copy from the CPU can't be part of a CUDA graph.
     runs = [torch.arange(run.start, run.stop, device=device) for run in frames]
     positions = torch.meshgrid(
         torch.cat(runs).float(),
-        torch.arange(rows, device=device, dtype=torch.float32),
-        torch.arange(cols, device=device, dtype=torch.float32),
+        patch_step * torch.arange(rows, device=device, dtype=torch.float32),
+        patch_step * torch.arange(cols, device=device, dtype=torch.float32),
         indexing="ij",
     )
     parts: list[Tensor] = []

@@ -69,6 +69,7 @@ class JDiTModel(CoreModelMixin, JDiT, PeftAdapterMixin):  # pyright: ignore[repo
         sandwich_norm: bool,
         drop_path: float,
         context_attention: ContextAttention,
+        rope_patch_step: float = 1.0,
     ) -> None:
         """Build the network with fresh weights; the parameters are the fields of `JDiTConfig`.
 
@@ -89,6 +90,7 @@ class JDiTModel(CoreModelMixin, JDiT, PeftAdapterMixin):  # pyright: ignore[repo
                 sandwich_norm=sandwich_norm,
                 drop_path=drop_path,
                 context_attention=context_attention,
+                rope_patch_step=rope_patch_step,
             ),
         )
 
