@@ -15,6 +15,7 @@ import torch
 from lavin_dit.training.export import whole_copy
 from lavin_dit.training.muon import Float32Muon, orthogonal
 from lavin_dit.training.processes import Processes, joined_processes
+from lavin_dit.training.shared_folder import check_shared
 from lavin_dit.training.validation import mean_losses
 from tiny_training import NumberBatches, tiny_training
 
@@ -45,7 +46,7 @@ def launch_two(script: Path, *arguments: str) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node", "2", str(script), *arguments),
+            *("--nproc-per-node", "2", "--", str(script), *arguments),
         ],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -85,6 +86,14 @@ def main() -> None:
         with mock.patch("lavin_dit.training.muon.orthogonal", wraps=orthogonal) as computed:
             stepped = {"matrices": stepped_matrices(), "computed": computed.call_count}
         torch.save(stepped, folder / f"muon-{processes.rank}.pt")
+        check_shared(folder, processes)
+        with mock.patch("lavin_dit.training.shared_folder._PATIENCE_S", 0.0):
+            try:
+                check_shared(folder / f"of-{processes.rank}", processes)
+            except ValueError as error:
+                (folder / f"blind-{processes.rank}.txt").write_text(str(error))
+        largest = processes.largest(0.25 + processes.rank)
+        (folder / f"largest-{processes.rank}.txt").write_text(str(largest))
         for strategy in strategies:
             for num_steps in (FIRST, LAST):
                 train(folder / strategy, strategy, num_steps, processes)

@@ -96,7 +96,7 @@ def test_a_source_without_enough_usable_samples_says_why():
 
 def test_giving_up_after_too_many_rejections():
     source = SceneSource(length=50, unusable=frozenset(range(48)))
-    with pytest.raises(NoEpisodeError, match="8 x photo is torn"):
+    with pytest.raises(NoEpisodeError, match="15 x photo is torn"):
         drawer(source, max_rejections=7).episode(np.random.default_rng(0), num_pairs=1)
 
 

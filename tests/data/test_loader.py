@@ -137,6 +137,41 @@ for batch in loader:
     assert_same_batches(uninterrupted[3:], take(resumed, 2))
 
 
+def test_a_signal_to_the_whole_group_ends_no_worker(folder):
+    """As torchrun and schedulers send it: the run alone decides when it ends."""
+    program = """
+import sys
+from pathlib import Path
+from lavin_dit.data.loader import EpisodeLoader, Workers
+from lavin_dit.training.stopping import stopped_by_signals
+from loader_mixture import loader_mixture
+left = None
+with stopped_by_signals() as request:
+    for batch in EpisodeLoader(loader_mixture(Path(sys.argv[1])), workers=Workers(count=2)):
+        print(batch.step, flush=True)
+        if request.signal_name is not None:
+            left = 8 if left is None else left - 1  # all that is made ahead, and more
+        if left == 0:
+            break
+print("saved", request.signal_name)
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(folder)],
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "0\n"
+    os.killpg(process.pid, signal.SIGTERM)
+    rest = process.stdout.read()
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert rest.endswith("saved SIGTERM\n")
+
+
 def test_states_of_other_mixtures_are_refused(folder, mixture):
     state = EpisodeLoader(mixture).state_dict()
     with pytest.raises(ValueError, match="saved with seed 0, but the mixture has seed 1"):

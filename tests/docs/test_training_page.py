@@ -127,6 +127,6 @@ def test_the_program_of_a_mixture_runs(monkeypatch: pytest.MonkeyPatch, tmp_path
         prepare_shards(source, tmp_path / "shards" / name, settings=ShardSettings())
     (program,) = re.findall(r"```python\n(.*?def mixture.*?)```", PAGE, flags=re.DOTALL)
     (tmp_path / "mixtures.py").write_text(program)
-    data = replace(JDIT_RECIPES["jdit-nano-64"].data, mixture="mixtures.py:mixture")
+    data = replace(JDIT_RECIPES["jdit-0.1b-256"].data, mixture="mixtures.py:mixture", max_pairs=4)
     mixture = training_mixture(data, batch_size=2, seed=0)
     assert mixture.batch(0).target.shape == (2, 1, 256, 256, 3)

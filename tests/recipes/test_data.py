@@ -160,6 +160,19 @@ def test_a_program_makes_the_mixture():
     assert mixture.settings.max_pairs == 1
 
 
+def test_a_programs_mixture_has_the_numbers_of_the_recipe(tmp_path):
+    program = tmp_path / "fixed.py"
+    program.write_text(
+        "from tiny_mixture import mixture as made\n"
+        "mixture = made(batch_size=2, min_pairs=1, max_pairs=1, seed=4)\n"
+    )
+    data = replace(DATA, mixture=f"{program}:mixture", height=64, width=48)
+    with pytest.raises(ValueError, match="batch_size 2, not 4, seed 4, not 2, height 32, not 64"):
+        training_mixture(data, batch_size=4, seed=2, pairs=(1, 1))
+    same = replace(data, height=32)
+    assert training_mixture(same, batch_size=2, seed=4, pairs=(1, 1)).seed == 4
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

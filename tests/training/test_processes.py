@@ -76,6 +76,15 @@ def test_processes_share_the_work_of_muon_and_step_alike(folder):
         assert found["computed"] == 3 * share
 
 
+def test_folders_that_processes_do_not_share_are_refused(folder):
+    for rank in range(2):
+        assert (folder / f"largest-{rank}.txt").read_text() == "1.25"
+        said = (folder / f"blind-{rank}.txt").read_text()
+        assert "is not the same folder for all processes" in said
+        assert "ranks 1 don't see" in said
+    assert not list(folder.rglob(".shared-*"))
+
+
 def test_one_process_is_nothing_special(tmp_path, monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with joined_processes("cpu") as processes:

@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lavin_dit.perceptual.network import PerceptualNetwork
+from lavin_dit.recipes.st_vae_run import compile_parts
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.st_vae.config import STVAEConfig
 from lavin_dit.st_vae.discriminator import DiscriminatorConfig, PatchDiscriminator
 from lavin_dit.training.config import STVAELossConfig
 from lavin_dit.training.st_vae_objective import STVAEBatch, STVAEObjective
+from lavin_dit.training.validation import mean_losses
 from lavin_dit.vision.psnr import psnr_db
 
 WEIGHTS = STVAELossConfig(
@@ -249,3 +251,46 @@ def test_the_psnr_of_training_is_that_of_scores():
         errors = ((found - batch.clips) / 2).square().mean(dim=(1, 2, 3, 4))
     expected = sum(psnr_db(float(error)) for error in errors) / 2
     assert float(logged["psnr_db"]) == pytest.approx(expected, rel=1e-5)
+
+
+class WholeBatch:
+    """A batch of validation."""
+
+    step = START
+
+    def __init__(self, batch: STVAEBatch) -> None:
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return len(self.batch.clips)
+
+    def part(self, start: int, stop: int) -> STVAEBatch:
+        return STVAEBatch(self.batch.clips[start:stop], self.batch.noise[start:stop])
+
+    def describe(self) -> list[str]:
+        return []
+
+    @property
+    def clip_cells(self) -> tuple[int, int]:
+        return 1, 6
+
+
+def test_validation_in_parts_is_that_of_the_whole() -> None:
+    objective = make_objective().eval()
+    batches = [WholeBatch(make_batch(1, num_clips=5)), WholeBatch(make_batch(1, seed=1))]
+    whole = mean_losses(objective, batches)
+    assert mean_losses(objective, batches, at_once=2) == pytest.approx(whole, rel=1e-4)
+    assert whole["validation/squared_error"] > 0
+
+
+@pytest.mark.compile
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+def test_compiled_parts_go_on_where_the_discriminator_begins() -> None:
+    torch.compiler.reset()
+    objective, eager = make_objective(), make_objective()
+    compile_parts(objective.st_vae, backend="aot_eager")
+    batch = make_batch(1)
+    for step in (START - 1, START):
+        losses = objective(batch, step)
+        losses.total.backward()
+        torch.testing.assert_close(losses.total, eager(batch, step).total, atol=1e-4, rtol=1e-4)

@@ -39,7 +39,7 @@ class EpisodeDrawer:
     Attributes:
         task: What is shown.
         source: Where samples come from, narrowed to what the task needs.
-        max_rejections: Most samples rejected on the way to one episode.
+        max_rejections: Most samples rejected for each one of an episode, on average.
         recolour: Share of episodes whose targets get other colours.
     """
 
@@ -58,7 +58,7 @@ class EpisodeDrawer:
             task: What to show.
             source: Where to take samples from.
             framing: How samples come to the size of the episodes.
-            max_rejections: Most samples rejected on the way to one episode.
+            max_rejections: Most samples rejected for each one of an episode, on average.
             recolour: Share of episodes whose targets get other colours, from 0 to 1; none, where
                 targets are photos.
 
@@ -100,19 +100,23 @@ class EpisodeDrawer:
             ValueError: If the number of pairs is not 1 to 8.
         """
         check_num_pairs(num_pairs)
+        few = bool(getattr(self.task, "few_classes", 0.0))
+        num_samples = num_pairs + 1
         draw = _Draw(
             drawer=self,
             task=self.task,
             generator=generator,
             pool=range(len(self.source)) if among is None else among,
+            # Few classes are given up sooner, as there is something else to do.
+            max_rejections=self.max_rejections * (1 if few else num_samples),
             skipped=Counter() if skipped is None else skipped,
         )
         try:
             episode = draw.episode(num_pairs, query)
         except NoEpisodeError:
-            if not getattr(self.task, "few_classes", 0.0):
+            if not few:
                 raise
-            episode = draw.about_all_classes().episode(num_pairs, query)
+            episode = draw.about_all_classes(num_samples=num_samples).episode(num_pairs, query)
         if self.recolour and generator.random() < self.recolour:
             return recoloured(episode, draw_recolouring(generator))
         return episode
@@ -150,15 +154,20 @@ class _Draw:
     task: AnyTask
     generator: np.random.Generator
     pool: range
+    max_rejections: int
     skipped: Counter[str]
     used: set[int] = field(default_factory=set[int])
     rejected: Counter[str] = field(default_factory=Counter[str])
 
-    def about_all_classes(self) -> "_Draw":
+    def about_all_classes(self, *, num_samples: int) -> "_Draw":
         """The same from its start, of a task whose episodes may be about few classes."""
         task: Any = self.task
         return replace(
-            self, task=replace(task, few_classes=0.0), used=set[int](), rejected=Counter[str]()
+            self,
+            task=replace(task, few_classes=0.0),
+            max_rejections=num_samples * self.drawer.max_rejections,
+            used=set[int](),
+            rejected=Counter[str](),
         )
 
     def episode(self, num_pairs: int, query: int | None) -> Episode:
@@ -225,7 +234,7 @@ class _Draw:
         drawer = self.drawer
         self.rejected[error.reason] += 1
         self.skipped[f"{drawer.task.name} from {drawer.source.name}: {error.reason}"] += 1
-        if self.rejected.total() > drawer.max_rejections:
+        if self.rejected.total() > self.max_rejections:
             raise self._failure()
 
     def _place_of(self, name: str, samples: Sequence[Sample]) -> int:

@@ -17,7 +17,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from lavin_dit.data.batch import EpisodeBatch, Origin
 from lavin_dit.data.mixture import Mixture
-from lavin_dit.data.worker_errors import Failure, made, made_or_failure
+from lavin_dit.data.worker_processes import (
+    Failure,
+    leave_signals_to_the_run,
+    made,
+    made_or_failure,
+)
 
 _log = logging.getLogger(__name__)
 _ARRAYS = ("context_inputs", "context_targets", "query", "target")
@@ -139,6 +144,7 @@ class EpisodeLoader:
         if self._workers.count:
             parallel = {
                 "num_workers": self._workers.count,
+                "worker_init_fn": leave_signals_to_the_run,
                 "prefetch_factor": self._workers.prefetch,
                 "multiprocessing_context": self._workers.start_method,
             }

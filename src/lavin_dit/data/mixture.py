@@ -55,7 +55,7 @@ class BatchSettings:
         framing: How samples come to the size of the episodes.
         min_pairs: Fewest context pairs.
         max_pairs: Most context pairs; each number between is as likely.
-        max_rejections: Most samples rejected on the way to one episode.
+        max_rejections: Most samples rejected for each one of an episode, on average.
         recolour: Share of the episodes of annotations whose targets get other colours.
     """
 

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from lavin_dit.weights.files import give_usual_permissions
 
@@ -18,7 +19,8 @@ def written_atomically(path: Path) -> Generator[Path]:
         OSError: If the folder can't be made or written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    # Of its own, as another process may be writing the same file.
+    partial = path.with_name(f".{path.stem}.{token_hex(4)}.partial{path.suffix}")
     try:
         yield partial
         give_usual_permissions(partial)

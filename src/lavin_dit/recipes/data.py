@@ -116,7 +116,7 @@ def training_mixture(
 
     Raises:
         ValueError: If a task or source is not known, a task that is named or has a weight is not
-            shown by any source, or none is left.
+            shown by any source, none is left, or a program's mixture has other numbers.
         LayoutError: If files of a source are missing.
     """
     from lavin_dit.vision.tasks.panoptic_segmentation import PanopticSegmentation
@@ -125,9 +125,11 @@ def training_mixture(
     if config.mixture is not None:
         from lavin_dit.data.mixture_program import mixture_from_program
 
-        return mixture_from_program(
+        mixture = mixture_from_program(
             config.mixture, batch_size=batch_size, min_pairs=low, max_pairs=high, seed=seed
         )
+        _check_made(mixture, config, batch_size=batch_size, pairs=(low, high), seed=seed)
+        return mixture
     entries = [
         *_entries(config, config.sources, num_frames=None),
         *_entries(config, config.clip_sources, num_frames=config.num_frames),
@@ -150,6 +152,27 @@ def training_mixture(
             "one out, or name a source of panoptic segments"
         )
     return _mixture(config, entries, batch_size=batch_size, pairs=(low, high), seed=seed)
+
+
+def _check_made(
+    mixture: "Mixture", config: DataConfig, *, batch_size: int, pairs: tuple[int, int], seed: int
+) -> None:
+    """Refuse a program's mixture that isn't what the recipe says and the export is going to say."""
+    settings, size = mixture.settings, mixture.settings.framing.size
+    numbers = {
+        "batch_size": (settings.batch_size, batch_size),
+        "min_pairs": (settings.min_pairs, pairs[0]),
+        "max_pairs": (settings.max_pairs, pairs[1]),
+        "seed": (mixture.seed, seed),
+        "height": (size.height, config.height),
+        "width": (size.width, config.width),
+    }
+    other = [f"{name} {has}, not {asked}" for name, (has, asked) in numbers.items() if has != asked]
+    if other:
+        raise ValueError(
+            f"{config.mixture} makes a mixture of {', '.join(other)}: have its function take them, "
+            "or --data.height and --data.width say what it makes"
+        )
 
 
 def validation_mixtures(config: DataConfig, *, batch_size: int, num_pairs: int) -> "list[Mixture]":

@@ -84,6 +84,11 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
         world_size=processes.world_size,
         device=processes.device,
     )
+    validation = validation_mixtures(  # before latents are computed: it may refuse the recipe
+        recipe.data,
+        batch_size=_VALIDATION_BATCH_SIZE,
+        num_pairs=recipe.sampling.num_context_pairs,
+    )
     batches = training_batches(recipe, st_vae, share=share, processes=processes)
     call = spread(
         objective,
@@ -109,11 +114,7 @@ def jdit_training(recipe: JDiTRecipe, *, folder: Path, processes: Processes) -> 
             objective=objective,
             call=call,
             st_vae=st_vae,
-            mixtures=validation_mixtures(
-                recipe.data,
-                batch_size=_VALIDATION_BATCH_SIZE,
-                num_pairs=recipe.sampling.num_context_pairs,
-            ),
+            mixtures=validation,
             folder=folder,
             processes=processes,
         ),
@@ -183,7 +184,12 @@ def starting_jdit(recipe: JDiTRecipe, *, device: torch.device) -> JDiT:
     jdit = load_model(JDiT, JDiTConfig, path, dtype=torch.float32).to(device)
     stored = replace(jdit.config, drop_path=recipe.model.drop_path)
     if stored != recipe.model:
-        raise ValueError(f"{path} holds {jdit.config}, but the recipe asks for {recipe.model}")
+        hint = ""
+        if stored.patch_size != recipe.model.patch_size:
+            hint = "; lavin convert pipeline --patch-size makes weights for other patches"
+        raise ValueError(
+            f"{path} holds {jdit.config}, but the recipe asks for {recipe.model}{hint}"
+        )
     jdit.config = recipe.model
     return jdit.requires_grad_()
 

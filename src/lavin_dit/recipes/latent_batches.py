@@ -18,6 +18,7 @@ from lavin_dit.training.cached_episodes import CachedEpisodes
 from lavin_dit.training.config import DrawSettings
 from lavin_dit.training.latent_cache import build_latent_cache, is_complete, latents_identity
 from lavin_dit.training.processes import Processes
+from lavin_dit.training.shared_folder import check_shared
 from lavin_dit.vision.episode import MAX_PAIRS
 from lavin_dit.weights.defaults import Posterior
 
@@ -75,7 +76,13 @@ def training_batches(
         raise ValueError(
             f"data.latents keeps modes: posterior must be 'mode' with it, got {recipe.posterior!r}"
         )
+    if not 1 <= data.min_pairs <= data.max_pairs <= MAX_PAIRS:
+        raise ValueError(
+            f"min_pairs {data.min_pairs} and max_pairs {data.max_pairs} must lie in 1 to "
+            f"{MAX_PAIRS}, the pairs of the episodes in a folder of latents"
+        )
     folder = Path(data.latents)
+    check_shared(folder, processes)
     mixture = training_mixture(data, batch_size=1, seed=recipe.seed, pairs=(MAX_PAIRS, MAX_PAIRS))
     wanted = partial(is_complete, folder, mixture, st_vae, num_episodes=data.latent_episodes)
     if processes.is_first and not wanted():

@@ -84,6 +84,10 @@ def next_token_training(recipe: NextTokenRecipe, *, folder: Path, processes: Pro
         world_size=processes.world_size,
         device=processes.device,
     )
+    data = recipe.data
+    validation = validation_mixtures(  # before latents are computed: it may refuse the recipe
+        data, batch_size=_VALIDATION_BATCH_SIZE, num_pairs=recipe.num_context_pairs
+    )
     batches = training_batches(recipe, st_vae, share=share, processes=processes)
     if processes.is_first and not (folder / CODEBOOKS_FOLDER / CONFIG_FILE).is_file():
         few = training_batches(recipe, st_vae, share=share, processes=processes)
@@ -96,7 +100,6 @@ def next_token_training(recipe: NextTokenRecipe, *, folder: Path, processes: Pro
     call = spread(
         objective, None, processes=processes, strategy="ddp", precision=recipe.loop.precision
     )
-    data = recipe.data
     return Training(
         objective=objective,
         call=call,
@@ -120,9 +123,7 @@ def next_token_training(recipe: NextTokenRecipe, *, folder: Path, processes: Pro
                     num_context_pairs=recipe.num_context_pairs,
                 ),
             ),
-            mixtures=validation_mixtures(
-                data, batch_size=_VALIDATION_BATCH_SIZE, num_pairs=recipe.num_context_pairs
-            ),
+            mixtures=validation,
             folder=folder,
             processes=processes,
         ),

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +21,7 @@ from lavin_dit.recipes.st_vae_run import st_vae_training
 from lavin_dit.training.loop import Training
 from lavin_dit.training.processes import joined_processes
 from lavin_dit.training.run_folder import describe_session, read_sessions, record_session
+from lavin_dit.training.shared_folder import check_shared, claimed
 from lavin_dit.weights.config import config_from_json, config_to_json
 
 _log = logging.getLogger(__name__)
@@ -76,7 +78,8 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> str:
         Why it ended: ``steps``, ``budget`` or the name of a signal.
 
     Raises:
-        ValueError: If the recipe contradicts itself, its data, or the run that is in the folder.
+        ValueError: If the recipe contradicts itself, its data, or the run that is in the folder, if
+            another process trains there, or processes don't see the same folder.
         OSError: If something is missing, or the folder can't be written to.
         NonFiniteLossError: If too many steps in a row were not finite.
     """
@@ -97,18 +100,20 @@ def run_recipe(recipe: Recipe, options: RunOptions) -> str:
         _check_folder(options, sessions, recipe)
         build = _BUILDERS[type(recipe)]
         training: Training = build(recipe, folder=options.folder, processes=processes)  # pyright: ignore[reportArgumentType] - each with its own recipe
-        resumed = training.resume()
-        processes.barrier()  # all have read the folder before the first one writes to it
-        if processes.is_first:
-            session = describe_session(
-                config_to_json(recipe),
-                device=str(processes.device),
-                world_size=processes.world_size,
-            )
-            record_session(options.folder, {**session, "from_step": training.step})
-            if resumed:
-                _log.info("going on at step %d of %s", training.step, options.folder)
-        return training.run()
+        check_shared(options.folder, processes)
+        with claimed(options.folder) if processes.is_first else nullcontext():
+            resumed = training.resume()
+            processes.barrier()  # all have read the folder before the first one writes to it
+            if processes.is_first:
+                session = describe_session(
+                    config_to_json(recipe),
+                    device=str(processes.device),
+                    world_size=processes.world_size,
+                )
+                record_session(options.folder, {**session, "from_step": training.step})
+                if resumed:
+                    _log.info("going on at step %d of %s", training.step, options.folder)
+            return training.run()
 
 
 def _be_fast(device: torch.device) -> None:

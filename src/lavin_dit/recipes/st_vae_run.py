@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
 from tqdm import tqdm
 
 from lavin_dit.data.loader import EpisodeLoader, Workers
@@ -23,12 +25,14 @@ from lavin_dit.st_vae.config import STVAEConfig
 from lavin_dit.st_vae.discriminator import DiscriminatorConfig, PatchDiscriminator
 from lavin_dit.training.batches import Share, TrainingBatch, clips_of
 from lavin_dit.training.clip_batches import CLIPS_PER_EPISODE, ClipBatches
+from lavin_dit.training.config import Precision
 from lavin_dit.training.export import export_st_vae, whole_copy
 from lavin_dit.training.latent_statistics import measured_statistics
 from lavin_dit.training.loop import Training
+from lavin_dit.training.objective import Losses
 from lavin_dit.training.processes import Processes, spread
 from lavin_dit.training.run_folder import EXPORT, SHEETS
-from lavin_dit.training.st_vae_objective import STVAEObjective
+from lavin_dit.training.st_vae_objective import STVAEBatch, STVAEObjective
 from lavin_dit.training.validation import (
     clip_psnr_db,
     mean_losses,
@@ -59,8 +63,7 @@ def st_vae_training(recipe: STVAERecipe, *, folder: Path, processes: Processes) 
     st_vae = starting_st_vae(recipe, device=processes.device)
     st_vae.gradient_checkpointing = recipe.gradient_checkpointing
     if recipe.compile:
-        for part in (st_vae.encoder, st_vae.decoder):
-            part.compile(dynamic=False)  # pictures and clips, each of one shape
+        compile_parts(st_vae, dynamic=False)  # pictures and clips, each of one shape
     objective = STVAEObjective(
         st_vae,
         recipe.loss,
@@ -112,11 +115,27 @@ def st_vae_training(recipe: STVAERecipe, *, folder: Path, processes: Processes) 
             call=call,
             mixtures=validation or [mixture],
             frozen_latents=recipe.freeze_encoder,
+            micro_batch_size=recipe.loop.micro_batch_size or recipe.batch_size // share.world_size,
+            precision=recipe.loop.precision,
             folder=folder,
             processes=processes,
         ),
         on_line=tqdm.write,
     )
+
+
+def compile_parts(st_vae: STVAE, **settings: Any) -> None:  # noqa: ANN401 - torch.compile's
+    """Have encoder and decoder compiled when they are first called.
+
+    Args:
+        st_vae: The network.
+        settings: As `torch.compile` takes them.
+    """
+    from torch._functorch import config as limits  # slow to import, and seldom needed
+
+    limits.donated_buffer = False  # the adaptive weight goes backward through a graph that stays
+    for part in (st_vae.encoder, st_vae.decoder):
+        part.compile(**settings)
 
 
 def starting_st_vae(recipe: STVAERecipe, *, device: torch.device) -> STVAE:
@@ -173,18 +192,26 @@ class STVAEValidation:
     call: nn.Module
     mixtures: list[Mixture]
     frozen_latents: bool
+    micro_batch_size: int
+    precision: Precision
     folder: Path
     processes: Processes
 
     def __call__(self, step: int) -> Mapping[str, float]:
         """Judge, draw and export; the first process writes."""
         batches = chain.from_iterable(map(self._batches, self.mixtures))
-        numbers = mean_losses(self.call, batches)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
+        numbers = mean_losses(self._judged, batches, at_once=self.micro_batch_size)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
         state = whole_copy(self.objective.st_vae, dtype=torch.float32)
         if self.processes.is_first:
             numbers |= self._judge(step, state)
         self.processes.barrier()
         return numbers
+
+    def _judged(self, batch: STVAEBatch, step: int) -> Losses:
+        """The losses, in the precision of shards; a network that is whole is judged in float32."""
+        half = isinstance(self.call, FSDPModule) and self.precision == "bfloat16"
+        with torch.autocast(self.processes.device.type, dtype=torch.bfloat16, enabled=half):
+            return self.call(batch, step)
 
     def _batches(self, mixture: Mixture) -> Iterator[TrainingBatch]:
         """The same batches each time."""

@@ -167,11 +167,7 @@ def encode_pixels(
     """
     parameter = next(st_vae.parameters())
     latents: list[Tensor] = []
-    frames, height, width = clips.shape[1:4]
-    at_once = max(1, _FRAMES_AT_ONCE // frames)
-    if parameter.is_cuda:
-        values = frames * height * width * st_vae.config.block_out_channels[0]
-        at_once = max(1, _VALUES_AT_ONCE // values)
+    at_once = clips_at_once(st_vae, clips.shape)
     for start in range(0, len(clips), at_once):
         pixels = pixels_to_network(clips[start : start + at_once], like=parameter)
         posterior = st_vae.encode(pixels)
@@ -182,6 +178,20 @@ def encode_pixels(
             latent = posterior.sample_with_noise(noise.to(latent))
         latents.append(st_vae.normalize(latent).float())
     return torch.cat(latents)
+
+
+def clips_at_once(st_vae: STVAE, shape: tuple[int, ...]) -> int:
+    """How many clips an autoencoder takes at once.
+
+    Args:
+        st_vae: The autoencoder, on the device that computes.
+        shape: Of the clips, ``n t h w 3``.
+    """
+    _, frames, height, width, _ = shape
+    if not next(st_vae.parameters()).is_cuda:
+        return max(1, _FRAMES_AT_ONCE // frames)
+    values = frames * height * width * st_vae.config.block_out_channels[0]
+    return max(1, _VALUES_AT_ONCE // values)
 
 
 def pixels_to_network(

@@ -157,7 +157,7 @@ class CheckpointFolder:
                 load(tensors, checkpoint_id=path, no_dist=not dist.is_initialized())
             record = json.loads((path / _PROGRESS_FILE).read_text(encoding="utf-8"))
         except (CheckpointException, OSError, RuntimeError, ValueError) as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = _reason(error)
             raise ValueError(f"{path} can't be read as this run's checkpoint: {reason}") from error
         set_state_dict(
             objective,
@@ -223,6 +223,14 @@ def _tensors(
         "optimizer": dict(optimizer_state),
         "average": average.state_dict(),
     }
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of an error, or of the first one of those that torch collected."""
+    if isinstance(error, CheckpointException) and error.failures:
+        failure = next(iter(error.failures.values()))
+        return f"{type(failure[0]).__name__}: {failure[0]}".partition("\n")[0]
+    return str(error).strip().partition("\n")[0]
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -23,7 +23,12 @@ from lavin_dit.data.episodes import EpisodeDrawer
 from lavin_dit.data.mixture import Mixture
 from lavin_dit.data.one_thread import one_thread
 from lavin_dit.data.order import Order, derived_seed
-from lavin_dit.data.worker_errors import Failure, made, made_or_failure
+from lavin_dit.data.worker_processes import (
+    Failure,
+    leave_signals_to_the_run,
+    made,
+    made_or_failure,
+)
 from lavin_dit.pipeline.atomic import written_atomically
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.training.batches import encode_pixels, encoding_copy, latent_space
@@ -69,7 +74,11 @@ def build_latent_cache(
     ]
     waiting = [item for item in plan if not (folder / _chunk_name(identity, *item)).is_file()]
     drawn = DataLoader(
-        _Chunks(mixture, waiting), batch_size=None, num_workers=workers, collate_fn=_as_it_is
+        _Chunks(mixture, waiting),
+        batch_size=None,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        worker_init_fn=leave_signals_to_the_run,
     )
     done = len(plan) - len(waiting)
     encoder = encoding_copy(st_vae, next(st_vae.parameters()).device)

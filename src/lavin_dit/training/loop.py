@@ -45,6 +45,7 @@ _log = logging.getLogger(__name__)
 ENDS = ("steps", "budget")
 """Why a run is over; any other reason is a signal, after which it is whole and not over."""
 _VALIDATED = "validated"
+_GRADIENT_NORM = "gradient_norm"
 
 
 class NonFiniteLossError(RuntimeError):
@@ -216,7 +217,7 @@ class Training:
         groups = self.objective.parameter_groups()
         logged = self._gradients(batch)
         norms = clip_gradients(groups, max_norm=self.optimizer_config.clip_norm)
-        logged.add({f"gradient_norm/{name}": norm for name, norm in norms.items()}, share=1.0)
+        logged.add({f"{_GRADIENT_NORM}/{name}": norm for name, norm in norms.items()}, share=1.0)
         total = logged.own()["total"]
         finite = all(math.isfinite(float(value)) for value in (total, *norms.values()))
         if self.processes.any(not finite):
@@ -224,6 +225,8 @@ class Training:
         else:
             self._skipped_in_a_row = 0
             progress = self.pace.progress(self.step)
+            if self.config.budget is not None:  # clocks differ, and weights must not
+                progress = self.processes.largest(progress)
             share = learning_rate_share(self.schedule, step=self.step, progress=progress)
             set_learning_rate(self._optimizers, share * self.optimizer_config.lr)
             for optimizer in self._optimizers:
@@ -257,14 +260,20 @@ class Training:
         self.num_skipped += 1
         self._skipped_in_a_row += 1
         values = {name: float(value) for name, value in logged.items()}
-        bad = sorted(name for name, value in values.items() if not math.isfinite(value))
+        own = sorted(name for name, value in values.items() if not math.isfinite(value))
+        # Gradients are joined, so theirs is no sign of whose samples did it; losses are.
+        is_own = any(not name.startswith(_GRADIENT_NORM) for name in own)
+        is_own = is_own or self.processes.world_size == 1
+        found = self.processes.gather((own, batch.describe() if is_own else []))
+        bad = sorted({name for names, _ in found for name in names})
+        samples = [line for _, lines in found for line in lines]
         _log.warning(
-            "step %d was skipped: %s not finite; its batch: %s",
+            "step %d was skipped: %s not finite; %s",
             self.step,
-            ", ".join(bad) or "a value of another process is",
-            "; ".join(batch.describe()),
+            ", ".join(bad),
+            f"its batch: {'; '.join(samples)}" if samples else "all losses of its batch are",
         )
-        _log_event(log, "not_finite", step=self.step, values=bad, batch=batch.describe())
+        _log_event(log, "not_finite", step=self.step, values=bad, batch=samples)
         if self._skipped_in_a_row > self.config.max_skipped_in_a_row:
             raise NonFiniteLossError(
                 f"{self._skipped_in_a_row} steps in a row up to step {self.step} had a loss or "
@@ -294,8 +303,10 @@ class Training:
         # Other shapes than training's: compiling for them would take longer than it saves.
         eager = torch.compiler.set_stance("force_eager")
         with eager, self._average.swapped_in(self.objective.trained):
-            numbers = self.validate(self.step)
-            let_go_of_whole_weights(module)
+            try:
+                numbers = self.validate(self.step)
+            finally:  # the average is taken out of shards
+                let_go_of_whole_weights(module)
         module.train()
         self.pace.validation_s = max(self.pace.validation_s, perf_counter() - began)
         if log is not None and numbers:

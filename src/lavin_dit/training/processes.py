@@ -51,6 +51,10 @@ class Processes:
         dist.all_reduce(value, op=dist.ReduceOp.MAX)
         return bool(value.item())
 
+    def largest(self, value: float) -> float:
+        """The largest of all processes' values; all call it together."""
+        return max(self.gather(value))
+
     def gather(self, value: _T) -> list[_T]:
         """What each process has, in the order of their numbers; all call it together."""
         if self.world_size == 1:

@@ -14,7 +14,7 @@ from lavin_dit.data.batch import EpisodeBatch
 from lavin_dit.jdit.model import JDiT
 from lavin_dit.pipeline.sampling import SamplingSettings, sample_episodes
 from lavin_dit.st_vae.autoencoder import STVAE
-from lavin_dit.training.batches import TrainingBatch, clips_of, encode_pixels, pixels_to_network
+from lavin_dit.training.batches import TrainingBatch, clips_at_once, clips_of, encode_pixels
 from lavin_dit.training.jdit_objective import interleaved
 from lavin_dit.training.objective import Losses, Objective
 from lavin_dit.vision.contact_sheet import Cell, Strip, draw_sheet
@@ -25,19 +25,30 @@ _PAIRS_SHOWN = 3
 
 
 @torch.no_grad()
-def mean_losses(objective: Objective, batches: Iterable[TrainingBatch]) -> dict[str, float]:
+def mean_losses(
+    objective: Objective, batches: Iterable[TrainingBatch], *, at_once: int | None = None
+) -> dict[str, float]:
     """Mean of what an objective logs, over batches that are always the same.
 
     Args:
         objective: In evaluation mode, with the weights that are judged.
         batches: Validation batches; each counts alike, be it of images or of clips. Their draws are
             fixed, so that values of one run compare.
+        at_once: Samples that are computed at once, for an objective that logs means over samples;
+            all of a batch if None.
     """
     sums: dict[str, list[float]] = {}
     for batch in batches:
-        losses: Losses = objective(batch.part(0, len(batch)), batch.step)
-        for name, value in losses.logged.items():
-            sums.setdefault(name, []).append(float(value))
+        size = at_once or len(batch)
+        values: dict[str, float] = {}
+        for start in range(0, len(batch), size):
+            stop = min(start + size, len(batch))
+            losses: Losses = objective(batch.part(start, stop), batch.step)
+            share = (stop - start) / len(batch)
+            for name, value in losses.logged.items():
+                values[name] = values.get(name, 0.0) + share * float(value)
+        for name, value in values.items():
+            sums.setdefault(name, []).append(value)
     return {f"validation/{name}": float(np.mean(values)) for name, values in sums.items()}
 
 
@@ -81,9 +92,14 @@ def decode_to_bytes(
 def reconstruct(
     st_vae: STVAE, clips: UInt8[np.ndarray, "n t h w 3"]
 ) -> UInt8[np.ndarray, "n t h w 3"]:
-    """Encode clips to their modes, and decode them."""
-    pixels = pixels_to_network(clips, like=next(st_vae.parameters()))
-    return decode_to_bytes(st_vae, st_vae.normalize(st_vae.encode(pixels).mode()))
+    """Encode clips to their modes, and decode them, some at a time."""
+    size = clips_at_once(st_vae, clips.shape)
+    return np.concatenate(
+        [
+            decode_to_bytes(st_vae, encode_pixels(st_vae, clips[start : start + size]))
+            for start in range(0, len(clips), size)
+        ]
+    )
 
 
 def clip_psnr_db(found: UInt8[np.ndarray, "..."], expected: UInt8[np.ndarray, "..."]) -> float:

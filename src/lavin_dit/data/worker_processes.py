@@ -1,9 +1,10 @@
-"""Errors of the data on their way out of worker processes, as what they are.
+"""Worker processes: what ends them, and errors of the data on their way out, as what they are.
 
 Torch raises an error of a worker anew, with the worker's traceback for a message. What is no
 mistake in the code but tells something about the data comes across as a value instead.
 """
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +24,16 @@ class Failure:
     """
 
     error: Exception
+
+
+def leave_signals_to_the_run(_worker: int) -> None:
+    """Let a worker outlive what asks the run to stop; it ends when its batches aren't wanted.
+
+    Schedulers and torchrun signal every process of a job. A worker that died of that would end the
+    run before its checkpoint.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def made_or_failure(make: Callable[[], _Made]) -> _Made | Failure:
