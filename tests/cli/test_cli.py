@@ -289,7 +289,13 @@ def test_queries_and_outputs_that_clash(
 ) -> None:
     words = ["-c", pairs_folder, "--model", models / "joint"]
     before = (photos / "photo0.png").read_bytes()
-    assert run("predict", photos, *words, "-o", photos, "--overwrite") == 2
+    for more in ([], ["--overwrite"]):
+        assert run("predict", photos, *words, "-o", photos, *more) == 2
+        assert "lies in the output folder" in error_line(capsys)
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "photo9.png").symlink_to(photos / "photo0.png")
+    assert run("predict", links, *words, "-o", links, "--overwrite") == 2
     assert "lies in the output folder" in error_line(capsys)
     assert (photos / "photo0.png").read_bytes() == before
     Image.new("RGB", (9, 9)).save(photos / "photo0.jpg")
@@ -391,3 +397,19 @@ def test_files_of_no_size_are_refused_before_anything_is_read(
     assert run(*words, "--max-shard-gib", size) == 2
     assert "max_shard_gib must be above 0 and finite, got" in error_line(capsys)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried")])
+def test_too_little_memory_is_told_in_a_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_words: object) -> int:
+        raise error
+
+    monkeypatch.setattr("lavin_dit.cli.main._run", fail)
+    assert run("tasks") == 2
+    assert "not enough memory: smaller pictures or batches need less" in error_line(capsys)
+    monkeypatch.setattr(error, "args", ("of another kind",))
+    if isinstance(error, RuntimeError):
+        with pytest.raises(RuntimeError):
+            run("tasks")

@@ -118,7 +118,11 @@ def test_what_changes_an_answer_is_another_question(model, photo, tmp_path, caps
     assert "1 of 1 are already in" in capsys.readouterr().err
     earlier = (tmp_path / "out" / "my.png").read_bytes()
     Image.fromarray(picture(30, 41, seed=2)).save(moved)
-    assert run("predict", moved, *words) == 0  # answered again
+    assert run("predict", moved, *words) == 2  # another photo of the same name
+    assert f"my.jpg would go, but answers {photo}" in capsys.readouterr().err
+    assert (tmp_path / "out" / "my.png").read_bytes() == earlier
+    shutil.copy(moved, photo)
+    assert run("predict", photo, *words) == 0  # it changed, and is answered again
     assert "already in" not in capsys.readouterr().err
     assert (tmp_path / "out" / "my.png").read_bytes() != earlier
     (own / "predictions").mkdir()
@@ -161,6 +165,42 @@ def test_a_pair_more_is_another_question(model, photo, pairs_folder, tmp_path, c
     capsys.readouterr()
     assert run(*words) == 2
     assert "context " in capsys.readouterr().err
+
+
+def test_files_that_were_not_written_here_are_no_results(model, photo, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "my.png").write_bytes(b"my own mask")
+    words = ["predict", photo, "--task", "inpainting", "--model", model, "-o", out]
+    assert run(*words) == 2
+    assert "was not written by lavin predict: choose another" in capsys.readouterr().err
+    assert (out / "my.png").read_bytes() == b"my own mask"
+    (out / LOG_FILE).write_text('{"begun": "my"}\n')  # by a run that was killed at it
+    assert run(*words) == 0
+    assert load_clip(out / "my.png").size == (30, 41)
+
+
+def test_names_of_queries_that_are_names_of_results(model, photo, tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("my.jpg", "my.depth.jpg"):
+        shutil.copy(photo, folder / name)
+    words = ["predict", folder, "--model", model, "-o", tmp_path / "out"]
+    assert run(*words, "--task", "depth_estimation") == 2
+    assert "which is for the depth of" in capsys.readouterr().err
+
+
+def test_a_name_that_is_too_long_costs_that_query_alone(model, photo, tmp_path, capsys):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    long, longer = "\u732b" * 72, "x" * 250
+    for name in (long, longer, "y"):
+        shutil.copy(photo, folder / f"{name}.jpg")
+    words = ["predict", folder, "--task", "depth_estimation", "--model", model, "-o", out]
+    assert run(*words) == 1
+    assert "a name too long for those of its results" in capsys.readouterr().err
+    assert (out / f"{long}.depth.json").is_file()
+    assert (out / "y.png").is_file()
 
 
 def test_a_torn_line_of_the_log_costs_nothing(model, photo, tmp_path, capsys):

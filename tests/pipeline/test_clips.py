@@ -2,9 +2,10 @@ import struct
 import zlib
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from lavin_dit.pipeline.clips import Clip, load_clip, most_pixels, save_clip
 
@@ -51,6 +52,84 @@ def test_photos_are_turned_upright(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         load_clip(tmp_path / "turned.png").frames[0], np.rot90(pixels, k=-1)
     )
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_pillows_own(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "turned.png"
+    Image.fromarray(picture(4, 6, 3)).save(path, exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(load_clip(path).frames[0], expected)
+
+
+def test_odd_tags_beside_the_orientation_cost_nothing(tmp_path: Path) -> None:
+    def tag(number: int, kind: int, count: int, value: bytes) -> bytes:
+        return struct.pack("<HHI", number, kind, count) + value
+
+    width_as_text = tag(0x100, 2, 3, b"40\0\0")
+    orientation = tag(0x112, 3, 1, b"\6\0\0\0")
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 2) + width_as_text + orientation
+    path = tmp_path / "odd.jpg"
+    Image.new("RGB", (40, 30)).save(path, exif=exif + bytes(4))
+    assert load_clip(path).size == (40, 30)
+
+
+def test_of_an_animation_the_first_picture_is_taken_and_that_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = [Image.new("RGB", (9, 7), color) for color in ("red", "green", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    clip = load_clip(tmp_path / "a.gif")
+    assert clip.num_frames == 1
+    assert tuple(clip.frames[0, 0, 0]) == (255, 0, 0)
+    assert "a.gif: the first of its 3 pictures is taken" in caplog.text
+
+
+def test_a_shorter_clip_leaves_no_frames_of_a_longer_one(tmp_path: Path) -> None:
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / "notes.png").write_bytes(b"mine")
+    for length in (6, 3):
+        save_clip(Clip(frames=picture(length, 6, 4, 3)), tmp_path / "clip")
+    assert len(list((tmp_path / "clip").glob("0*.png"))) == 3
+    assert (tmp_path / "clip" / "notes.png").is_file()
+
+
+@pytest.mark.parametrize(("height", "matrix"), [(720, 1), (718, 5)])
+def test_colours_of_videos_say_which_matrix_they_are_by(
+    tmp_path: Path, height: int, matrix: int
+) -> None:
+    frames = np.full((1, height, 64, 3), (200, 30, 40), dtype=np.uint8)
+    path = save_clip(Clip(frames=np.repeat(frames, 2, axis=0)), tmp_path / "a.mp4")
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        assert frame.colorspace == matrix
+        luma = frame.to_ndarray()[0, 0]
+    weights = {1: (0.2126, 0.7152, 0.0722), 5: (0.299, 0.587, 0.114)}[matrix]
+    assert luma == pytest.approx(16 + 219 / 255 * np.dot(weights, (200, 30, 40)), abs=1.5)
+    assert np.abs(load_clip(path).frames.astype(int) - frames).max() <= 3
+
+
+def test_an_hd_video_that_does_not_say_is_taken_for_bt709(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=12, options={"crf": "10"})
+        stream.height, stream.width, stream.pix_fmt = 720, 64, "yuv420p"
+        pixels = np.full((720, 64, 3), (200, 30, 40), dtype=np.uint8)
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
+        container.mux(stream.encode())
+    assert np.abs(load_clip(path).frames[0].astype(int) - pixels).max() <= 3
+
+
+def test_a_webm_is_written_and_read(tmp_path: Path) -> None:
+    frames = np.repeat(picture(1, 4, 6, 3).repeat(8, axis=1).repeat(8, axis=2), 3, axis=0)
+    clip = load_clip(save_clip(Clip(frames=frames, frames_per_second=10.0), tmp_path / "a.webm"))
+    assert clip.num_frames == 3
+    assert clip.frames_per_second == pytest.approx(10.0)
+    assert np.abs(clip.frames.astype(int) - frames).mean() < 20
 
 
 def test_a_folder_of_frames_is_a_clip(tmp_path: Path) -> None:

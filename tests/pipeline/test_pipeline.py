@@ -397,3 +397,5 @@ def test_devices_that_are_not_there() -> None:
             random_pipeline().to("cuda")
     with pytest.raises(ValueError, match="unknown device 'gpu'"):
         random_pipeline().to("gpu")
+    with pytest.raises(ValueError, match="device meta is none that is supported"):
+        random_pipeline().to("meta")

@@ -1,7 +1,9 @@
 """Entry point of ``lavin``: reads the command line, runs the verb, turns errors into one line."""
 
+import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import reduce
@@ -58,6 +60,7 @@ DESCRIPTION = (
     "LaVin-DiT: a vision model that learns a task from example pairs. More on a verb: lavin VERB "
     "--help; the version: lavin --version."
 )
+_OUT_OF_MEMORY = re.compile("out of memory|allocate memory|not enough memory", re.IGNORECASE)
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 EXIT_NO_READER = 141
@@ -75,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be no text
+        sys.stdout.reconfigure(errors="surrogateescape")
     return _answered(lambda: _run(words))
 
 
@@ -134,6 +139,15 @@ def _answered(run: Callable[[], int]) -> int:
         return _without_reader()
     except (ValueError, OSError, TypeError, ImportError) as error:
         print(f"lavin: error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, RuntimeError) and not _OUT_OF_MEMORY.search(str(error)):
+            raise
+        told = (str(error).splitlines() or [""])[0]
+        print(
+            f"lavin: error: not enough memory: smaller pictures or batches need less ({told})",
+            file=sys.stderr,
+        )
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("lavin: interrupted; what was finished is kept", file=sys.stderr)

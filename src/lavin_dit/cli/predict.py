@@ -1,7 +1,7 @@
 """``lavin predict``: apply a task to images and videos."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,8 +10,8 @@ import tyro
 
 from lavin_dit.cli.inputs import check_context, expand_queries
 from lavin_dit.cli.model_options import ModelOptions
-from lavin_dit.cli.outputs import check_writable, output_names
-from lavin_dit.cli.result_log import QUERY, ResultLog, digest_of_files, digest_of_query
+from lavin_dit.cli.outputs import RESULT_PARTS, check_name, check_writable, output_names
+from lavin_dit.cli.result_log import FILE, QUERY, ResultLog, digest_of_files, digest_of_query
 
 if TYPE_CHECKING:
     from lavin_dit.pipeline.clips import Clip
@@ -25,8 +25,9 @@ class Predict:
     """Apply a task to images, videos, or folders of them: one by name, or what example pairs show.
 
     Results have the queries' names and sizes. Those that exist already are kept and skipped, so a
-    stopped run goes on where it was; if they were asked for otherwise, with another task say, it's
-    an error, and if a query has changed since, it's answered again. With --task, what was painted
+    stopped run goes on where it was; if they were asked for otherwise, with another task say, or of
+    another file of the same name, it's an error, and if a query has changed since, it's answered
+    again. With --task, what was painted
     is read as well: photo.png is the painting, photo.depth.npy and the like are the numbers,
     photo.drawn.png shows them. An image task is done for each frame of a video by itself; a video
     task works on pieces of 13 frames that overlap by one, and repeats the last frame of what is
@@ -93,16 +94,14 @@ class Predict:
 
         most_pixels(self.max_megapixels)
         reader = self._reader()
-        names = output_names(expand_queries(self.queries))
+        parts = () if reader is None else RESULT_PARTS
+        names = output_names(expand_queries(self.queries), parts=parts)
+        self._check_no_inputs(names)
         check_writable(self._folder)
         if self.context is not None:
             check_context(self.context)
         asked, log = self._what_is_asked(), ResultLog(self._folder)
-        there = {
-            query: name
-            for query, name in names.items()
-            if not self.overwrite and self._exists(name) and not log.is_of_another(name, query)
-        }
+        there = {} if self.overwrite else self._answered(names, log)
         waiting = [query for query in names if query not in there]
         if changed := log.differences(there.values(), asked):
             raise ValueError(
@@ -113,7 +112,6 @@ class Predict:
             print(f"{len(there)} of {len(names)} are already in {self._folder}", file=sys.stderr)
         if not waiting:
             return 0
-        self._check_not_an_input(waiting)
         predictions = self.model.load().stream(
             self._readable(waiting, reader),
             context=self.context,
@@ -133,10 +131,12 @@ class Predict:
             batch_size=self.batch_size,
         )
         by_name = {query.name: names[query] for query in waiting}
+        paths = {query.name: str(query.resolve()) for query in waiting}
         for prediction in predictions:
             (clip, digest), name = self._queries.pop(prediction.name), by_name[prediction.name]
+            log.begin(name)
             files = save_prediction(prediction, clip, self._folder, name=name).all()
-            log.add(name, {**asked, QUERY: digest}, files)
+            log.add(name, {**asked, QUERY: digest, FILE: paths[prediction.name]}, files)
             for path in files:
                 print(path)
         if self._failures:
@@ -194,12 +194,34 @@ class Predict:
 
         return TaskReader(task=find_task(self.task))
 
-    def _exists(self, name: str) -> bool:
-        return any((self._folder / f"{name}{ending}").exists() for ending in (".png", ".mp4"))
+    def _answered(self, names: Mapping[Path, str], log: ResultLog) -> dict[Path, str]:
+        """Names of the results that are there, by query.
 
-    def _check_not_an_input(self, queries: Sequence[Path]) -> None:
+        Raises:
+            ValueError: If a file of a result's name is none that was written here, or answers
+                another query.
+        """
+        there: dict[Path, str] = {}
+        for query, name in names.items():
+            endings = (".png", ".mp4")
+            found = [path for end in endings if (path := self._folder / f"{name}{end}").exists()]
+            if not found:
+                continue
+            other = log.other_query(name, query)
+            if other is not None or not log.knows(name):
+                said = f"answers {other}" if other else "was not written by lavin predict"
+                raise ValueError(
+                    f"{found[0]} is where the result of {query} would go, but {said}: choose "
+                    "another folder with -o, or --overwrite it"
+                )
+            if log.is_of(name, query):
+                there[query] = name
+        return there
+
+    def _check_no_inputs(self, queries: Iterable[Path]) -> None:
+        folder = self._folder.resolve()
         for query in queries:
-            if query.resolve().parent == self._folder.resolve():
+            if folder in (query.parent.resolve(), query.resolve().parent):
                 raise ValueError(
                     f"{query} lies in the output folder {self._folder}: choose another with -o"
                 )
@@ -211,6 +233,7 @@ class Predict:
         max_pixels = most_pixels(self.max_megapixels)
         for query in queries:
             try:
+                check_name(query.stem)
                 digest = digest_of_query(query)
                 clip = load_clip(query, max_pixels=max_pixels)
                 if reader is not None:

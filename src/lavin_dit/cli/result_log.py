@@ -10,8 +10,8 @@ from typing import Any
 
 LOG_FILE = ".lavin-results.jsonl"
 """In a folder of results: a line for each of them, the latest last."""
-QUERY = "query"
-"""What a result answers, among what it was asked with."""
+QUERY, FILE = "query", "file"
+"""What a result answers, among what it was asked with: a digest of the query, and where it was."""
 _QUERY_BYTES, _END_BYTES = 1 << 16, 1 << 20
 
 
@@ -43,6 +43,7 @@ class ResultLog:
         self._folder = folder
         self._path = folder / LOG_FILE
         self._results: dict[str, LoggedResult] = {}
+        self._begun: set[str] = set()
         self._is_torn = False
         if self._path.exists():
             text = self._path.read_text(encoding="utf-8", errors="replace")
@@ -71,20 +72,50 @@ class ResultLog:
                 return f"{name}: {'; '.join(words)}"
         return ""
 
-    def is_of_another(self, name: str, query: Path) -> bool:
-        """Whether a result is known to answer something else than what a query holds now.
+    def knows(self, name: str) -> bool:
+        """Whether files of a name are a result's, be it a whole one or not."""
+        return name in self._results or name in self._begun
+
+    def is_of(self, name: str, query: Path) -> bool:
+        """Whether a result is whole and answers what a query holds now.
 
         Args:
             name: Of the result.
             query: A file, or a folder of frames; one that can't be read is taken to be the same.
         """
         earlier = self._results.get(name)
-        if earlier is None or QUERY not in earlier.asked:
+        if earlier is None:
             return False
         try:
-            return earlier.asked[QUERY] != digest_of_query(query)
+            return earlier.asked.get(QUERY) == digest_of_query(query)
         except OSError:
-            return False
+            return True
+
+    def other_query(self, name: str, query: Path) -> str | None:
+        """Where the other query is or was that a result answers.
+
+        Args:
+            name: Of the result.
+            query: What it is to answer; the same one elsewhere is no other, nor one that changed.
+        """
+        earlier = self._results.get(name)
+        if earlier is None or self.is_of(name, query):
+            return None
+        file = str(earlier.asked.get(FILE))
+        return None if file == str(query.resolve()) else file
+
+    def begin(self, name: str) -> None:
+        """Note that files of a result are about to be written.
+
+        Args:
+            name: Of the result.
+
+        Raises:
+            OSError: If the log can't be written.
+        """
+        if not self.knows(name):
+            self._write({"begun": name})
+            self._begun.add(name)
 
     def add(self, name: str, asked: Mapping[str, object], files: Sequence[Path]) -> None:
         """Note a result that was written, and delete what another of its name left behind.
@@ -102,15 +133,20 @@ class ResultLog:
             for left in set(earlier.files) - set(names):
                 (self._folder / left).unlink(missing_ok=True)
         self._results[name] = LoggedResult(asked=dict(asked), files=names)
-        line = json.dumps({"name": name, "asked": dict(asked), "files": names})
+        self._write({"name": name, "asked": dict(asked), "files": names})
+
+    def _write(self, entry: Mapping[str, object]) -> None:
         with self._path.open("a", encoding="utf-8") as file:
-            file.write("\n" * self._is_torn + line + "\n")
+            file.write("\n" * self._is_torn + json.dumps(entry) + "\n")
         self._is_torn = False
 
     def _read(self, line: str) -> None:
         """Take in a line; one that a stopped run left half written says nothing."""
         try:
             entry = json.loads(line)
+            if "begun" in entry:
+                self._begun.add(entry["begun"])
+                return
             files = tuple(Path(name).name for name in entry["files"])
             self._results[entry["name"]] = LoggedResult(asked=dict(entry["asked"]), files=files)
         except (ValueError, KeyError, TypeError):

@@ -11,12 +11,13 @@ from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Int32, UInt8, UInt16
-from PIL import Image, ImageOps
+from PIL import Image
 
 from lavin_dit.datasets.source import UnusableSampleError
 from lavin_dit.extras import how_to_install
 from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.geometry import Size
+from lavin_dit.vision.upright import turned_upright
 
 Decoded = TypeVar("Decoded")
 
@@ -38,7 +39,7 @@ def read_photo(path: Path, *, name: str, size: Size | None = None) -> Rgb:
     """
 
     def decode(picture: Image.Image) -> Rgb:
-        upright = ImageOps.exif_transpose(picture)
+        upright = turned_upright(picture)
         turned_back = size is not None and _size_of(upright) != size == _size_of(picture)
         return Rgb(pixels=_to_rgb(picture if turned_back else upright)[None])
 

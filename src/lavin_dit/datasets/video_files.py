@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 
 from lavin_dit.datasets.source import UnusableSampleError
 from lavin_dit.vision.codecs.rgb import Rgb
+from lavin_dit.vision.video_frames import decoded_frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ def _cut(path: Path, cut: ClipCut, *, start: int) -> tuple[list[UInt8[np.ndarray
     for decoded, frame in enumerate(_frames(path), start=1):
         place = decoded - 1 - start
         if place >= 0 and place % cut.frame_step == 0:
-            frames.append(frame.to_ndarray(format="rgb24"))
+            frames.append(decoded_frame(frame))
         if len(frames) == cut.num_frames:
             break
     return frames, decoded

@@ -20,7 +20,7 @@ def written_atomically(path: Path) -> Generator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Of its own, as another process may be writing the same file.
-    partial = path.with_name(f".{path.stem}.{token_hex(4)}.partial{path.suffix}")
+    partial = path.with_name(f".{token_hex(8)}.partial{path.suffix}")
     try:
         yield partial
         give_usual_permissions(partial)

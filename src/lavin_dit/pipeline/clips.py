@@ -8,15 +8,16 @@ import logging
 import os
 import warnings
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias, Union
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from lavin_dit.pipeline.atomic import written_atomically
+from lavin_dit.vision.upright import turned_upright
+from lavin_dit.vision.video_frames import decoded_frame, encode_video
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 IMAGE_SUFFIXES = frozenset(
@@ -24,7 +25,7 @@ IMAGE_SUFFIXES = frozenset(
 )
 MAX_PIXELS = 48_000_000
 MAX_FRAMES = 257
-DEFAULT_FRAMES_PER_SECOND = 24.0
+DEFAULT_FRAMES_PER_SECOND = 12.0
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ def load_clip(source: Source, *, max_pixels: int = MAX_PIXELS, name: str = "quer
 def save_clip(clip: Clip, path: Path | str) -> Path:
     """Save an image by its file name's ending, or a longer clip as a video or a folder of frames.
 
-    The file appears whole or not at all.
+    A file appears whole or not at all, of a folder each frame does.
 
     Args:
         clip: What to save.
@@ -145,9 +146,13 @@ def save_clip(clip: Clip, path: Path | str) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         for index, frame in enumerate(clip.frames):
             _save_image(frame, path / f"{index:05d}.png")
+        for left in path.glob("[0-9]" * 5 + ".png"):
+            if int(left.stem) >= clip.num_frames:
+                left.unlink()  # of a longer clip
     elif suffix in VIDEO_SUFFIXES:
+        speed = clip.frames_per_second or DEFAULT_FRAMES_PER_SECOND
         with written_atomically(path) as partial:
-            _write_video(clip, partial)
+            encode_video(clip.frames, str(partial), frames_per_second=speed)
     elif suffix not in IMAGE_SUFFIXES:
         raise ValueError(f"{path}: unknown ending {suffix!r}; use .png, .jpg, .mp4 or a folder")
     elif clip.num_frames > 1:
@@ -166,24 +171,37 @@ def _save_image(pixels: UInt8[np.ndarray, "h w 3"], path: Path) -> None:
 
 
 def _read_image(path: Path, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
+    with _opened(path) as image:
+        _check_pixels(image.height, image.width, path.name, max_pixels)
+        num_pictures = getattr(image, "n_frames", 1)
+        if num_pictures > 1:
+            logger.warning("%s: the first of its %d pictures is taken", path, num_pictures)
+        try:
+            image.load()
+        except Exception as error:  # of whatever kind: Pillow's readers raise many
+            raise ValueError(f"{path}: unreadable image ({error})") from error
+        return _image_pixels(image, path.name, max_pixels)
+
+
+def _opened(path: Path) -> Image.Image:
+    """Read an image's header, and none of its pixels."""
     try:
         with warnings.catch_warnings():
             # PIL warns of large pictures on opening; ours is the check that counts.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return _image_pixels(image, path.name, max_pixels)
+            return Image.open(path)
     except UnidentifiedImageError as error:
         raise ValueError(f"{path}: not an image that can be read") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path}: too large to be opened ({error})") from error
-    except (OSError, SyntaxError) as error:  # PIL's words for truncated and broken files
+    except Exception as error:
         raise ValueError(f"{path}: unreadable image ({error})") from error
 
 
 def _image_pixels(image: Image.Image, name: str, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
     """Decode an image upright, as 8-bit RGB; 16-bit grey is scaled, transparency is dropped."""
     _check_pixels(image.height, image.width, name, max_pixels)
-    upright = ImageOps.exif_transpose(image)
+    upright = turned_upright(image)
     if upright.mode.startswith("I"):
         grey = np.asarray(upright).astype(np.int64)
         if grey.min(initial=0) < 0 or grey.max(initial=0) > 65535:
@@ -245,28 +263,12 @@ def _read_video(path: Path, max_pixels: int) -> Clip:
                 _check_pixels(frame.height, frame.width, str(path), max_pixels)
                 _check_num_frames(len(frames) + 1, str(path))
                 turns = round(frame.rotation / 90)  # as phones hold it; against the clock
-                frames.append(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+                frames.append(np.rot90(decoded_frame(frame), turns))
     except FFmpegError as error:
         raise ValueError(f"{path}: unreadable video ({error})") from error
     if not frames:
         raise ValueError(f"{path}: a clip needs at least one frame, but has none")
     return Clip(frames=np.stack(frames), frames_per_second=rate, name=path.name)
-
-
-def _write_video(clip: Clip, path: Path) -> None:
-    import av
-
-    height, width = clip.size
-    speed = clip.frames_per_second or DEFAULT_FRAMES_PER_SECOND
-    with av.open(str(path), mode="w") as container:
-        rate = max(Fraction(speed).limit_denominator(1001), Fraction(1, 1001))
-        stream = container.add_stream("libx264", rate=rate, options={"crf": "12"})
-        stream.height, stream.width = height, width
-        # Colours at half resolution, which players expect, need even sides.
-        stream.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
-        for pixels in clip.frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        container.mux(stream.encode())
 
 
 def _check_pixels(height: int, width: int, name: str, max_pixels: int) -> None:

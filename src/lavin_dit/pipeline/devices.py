@@ -28,6 +28,8 @@ def resolve_device(device: torch.device | str | None) -> torch.device:
         resolved = torch.device(device)
     except RuntimeError as error:
         raise ValueError(f"unknown device {device!r}; use 'cpu', 'cuda' or 'mps'") from error
+    if resolved.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"device {device!s} is none that is supported; use 'cpu', 'cuda' or 'mps'")
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {device!s} was asked for, but there is no CUDA device; use 'cpu'")
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():

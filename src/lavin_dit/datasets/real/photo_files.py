@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 
 from lavin_dit.datasets.real.manifest import Entry
 from lavin_dit.datasets.real.preparation import Member, UnusableFileError
+from lavin_dit.vision.upright import turned_upright
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class PhotoConverter:
             UnusableFileError: If it is corrupt, grey, transparent, too small, or there already.
         """
         picture = _load(member.content)
-        upright = ImageOps.exif_transpose(picture)
+        upright = turned_upright(picture)
         if _is_transparent(upright) or _is_grey(upright):
             raise UnusableFileError("grey or transparent")
         if min(upright.size) < self.min_side:

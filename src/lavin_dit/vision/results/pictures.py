@@ -1,7 +1,6 @@
 """Pictures as results: PNG of an image; mp4 and frames of a clip."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,6 +9,7 @@ from jaxtyping import UInt8
 
 from lavin_dit.vision.codecs.rgb import Rgb
 from lavin_dit.vision.results.files import frame_names, write_atomically, write_png
+from lavin_dit.vision.video_frames import encode_video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +60,5 @@ class PictureResult:
         return (write_atomically(path, self._write_mp4), *frames)
 
     def _write_mp4(self, file: BinaryIO) -> None:
-        """Encode the clip."""
-        import av  # slow to import, and needed for clips alone
-
-        pixels = self.annotation.pixels
-        odd = pixels.shape[1] % 2 or pixels.shape[2] % 2
-        with av.open(file, "w", format="mp4") as container:
-            rate = max(Fraction(self.frames_per_second).limit_denominator(1001), Fraction(1, 1001))
-            stream = container.add_stream("libx264", rate=rate, options={"crf": "12"})
-            stream.height, stream.width = pixels.shape[1:3]
-            stream.pix_fmt = "yuv444p" if odd else "yuv420p"
-            for frame in pixels:
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-                container.mux(stream.encode(picture))
-            container.mux(stream.encode())
+        speed = self.frames_per_second
+        encode_video(self.annotation.pixels, file, frames_per_second=speed, container_format="mp4")
