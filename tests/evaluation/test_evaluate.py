@@ -230,11 +230,12 @@ def test_predictions_of_another_setup_are_not_mixed_in(tmp_path):
     assert len(more.evaluate(protocol).scored["model"]) == 4
 
 
-def test_queries_do_not_hang_on_the_number_of_pairs(tmp_path):
-    protocol = on_scenes(find_protocol("photos-deraining"))
+@pytest.mark.parametrize("name", ["photos-deraining", "photos-inpainting"])
+def test_queries_do_not_hang_on_the_number_of_pairs(tmp_path, name):
+    protocol = on_scenes(find_protocol(name))
     targets = []
     for num_pairs in (1, 3):
-        settings = Settings(num_queries=3, num_pairs=num_pairs)
+        settings = Settings(num_queries=8, num_pairs=num_pairs)
         cases, _ = replace(run(tmp_path, None), settings=settings).cases(protocol)
         targets.append([case.episode.query.input for case in cases])
     np.testing.assert_array_equal(*targets)

@@ -134,6 +134,12 @@ def test_queries_on_one_sample_are_drawn_together():
     assert total_scores(scored([1.0, 0.0], ["a", "a"]))["a"].low is None
 
 
+def test_a_single_sample_says_nothing_of_a_difference():
+    change = difference(scored([2.0, 3.0], ["x", "x"]), scored([1.0, 1.0], ["x", "x"]), "a")
+    assert (change.low, change.high) == (None, None)
+    assert change.value == pytest.approx(1.5)
+
+
 def test_differences_are_of_the_same_draws():
     values = np.random.default_rng(2).normal(0, 100, 50)
     change = difference(scored((values + 1).tolist()), scored(values.tolist()), "a")

@@ -79,6 +79,7 @@ class EpisodeDrawer:
         num_pairs: int,
         query: int | None = None,
         among: range | None = None,
+        rule_seed: Sequence[int] | None = None,
         skipped: Counter[str] | None = None,
     ) -> Episode:
         """Draw an episode.
@@ -89,6 +90,8 @@ class EpisodeDrawer:
             query: Index of the query's sample; drawn where None. If it is rejected, another one
                 takes its place.
             among: Indices that the others are drawn from; all of the source where None.
+            rule_seed: Draws the episode's rule, which then doesn't hang on the number of pairs;
+                from the generator where None.
             skipped: Counts the samples rejected on the way, by task, source and reason.
 
         Returns:
@@ -109,6 +112,7 @@ class EpisodeDrawer:
             pool=range(len(self.source)) if among is None else among,
             # Few classes are given up sooner, as there is something else to do.
             max_rejections=self.max_rejections * (1 if few else num_samples),
+            rule_seed=rule_seed,
             skipped=Counter() if skipped is None else skipped,
         )
         try:
@@ -155,6 +159,7 @@ class _Draw:
     generator: np.random.Generator
     pool: range
     max_rejections: int
+    rule_seed: Sequence[int] | None
     skipped: Counter[str]
     used: set[int] = field(default_factory=set[int])
     rejected: Counter[str] = field(default_factory=Counter[str])
@@ -193,7 +198,9 @@ class _Draw:
         rendered: dict[int, Pair[Any]] = {}
         while True:
             try:
-                rule = task.draw_rule(samples, generator=self.generator)
+                own = self.rule_seed
+                generator = self.generator if own is None else np.random.default_rng(own)
+                rule = task.draw_rule(samples, generator=generator)
                 if rule is not None:  # it may follow from samples of which one is new
                     rendered.clear()
                 for place, sample in enumerate(samples):

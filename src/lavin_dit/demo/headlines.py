@@ -94,8 +94,9 @@ def _normals(predicted: Normals, truth: Normals) -> Quotients:
 
 
 def _flow(predicted: Flow, truth: Flow) -> Quotients:
-    """After fitting a scale, which a painting leaves open."""
-    return flow_errors(predicted.pixels, truth.pixels, truth.valid)
+    """After fitting a scale, which a painting leaves open; what was not painted stands still."""
+    pixels = np.where(predicted.valid[..., None], predicted.pixels, np.float32(0))
+    return flow_errors(pixels, truth.pixels, truth.valid)
 
 
 def _mask(predicted: Mask, truth: Mask) -> Quotients:

@@ -16,7 +16,8 @@ from lavin_dit.vision.episode import Episode
 from lavin_dit.vision.sample import Sample
 from lavin_dit.vision.task import AnyTask, NothingToPaintError
 
-_EPISODES, _QUERIES = range(2)  # what a seed is for, so that no two uses share random numbers
+# What a seed is for, so that no two uses share random numbers.
+_EPISODES, _QUERIES, _RULES = range(3)
 _MAX_TRIES_PER_CASE = 50
 
 
@@ -150,6 +151,7 @@ class Cases:
                 num_pairs=self._num_pairs,
                 query=place.query,
                 among=place.among,
+                rule_seed=[self._seed, ticket.turn, _RULES],
                 skipped=self.skipped,
             )
             # If the drawer had to take another query, its reason has been counted.

@@ -166,11 +166,12 @@ class Predictions:
 
 
 def _digest(case: Case) -> str:
-    """A short name for a question, by the names of its samples.
+    """A short name for a question, by the names of its samples and its rule.
 
     Not by their pixels: the same scene may differ by a bit on another machine.
     """
-    names = [*case.episode.context_names, case.episode.query_name]
+    episode = case.episode
+    names = [*episode.context_names, episode.query_name, repr(episode.rule)]
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
 
 

@@ -99,8 +99,7 @@ def total_scores(cases: Sequence[ScoredCase], *, seed: int = 0) -> Mapping[str, 
     values: dict[str, float] = {}
     for state in merged:
         values.update(state.scores())
-    enough = len({case.name for case in cases}) > 1
-    rounds = bootstrap(cases, seed=seed) if enough else {}
+    rounds = bootstrap(cases, seed=seed) if _are_enough(cases) else {}
     ends = {name: interval(own) for name, own in rounds.items()}
     return {
         name: Score(value=value, low=ends[name][0], high=ends[name][1])
@@ -108,6 +107,11 @@ def total_scores(cases: Sequence[ScoredCase], *, seed: int = 0) -> Mapping[str, 
         else Score(value=value)
         for name, value in values.items()
     }
+
+
+def _are_enough(cases: Sequence[ScoredCase]) -> bool:
+    """Whether queries on different samples tell how far a score can be trusted."""
+    return len({case.name for case in cases}) > 1
 
 
 def bootstrap(cases: Sequence[ScoredCase], *, seed: int = 0) -> Mapping[str, Rounds]:
@@ -175,7 +179,7 @@ def difference(
         seed: What the bootstrap draws from.
 
     Returns:
-        The difference, with an interval from the same draws for both.
+        The difference, with an interval from the same draws for both; none of a single sample.
 
     Raises:
         ValueError: If the queries differ.
@@ -183,6 +187,8 @@ def difference(
     if [case.name for case in cases] != [case.name for case in others]:
         raise ValueError("scores can be compared query by query on the same queries alone")
     own, other = (total_scores(found)[score].value for found in (cases, others))
+    if not _are_enough(cases):
+        return Score(value=own - other)
     rounds = bootstrap(cases, seed=seed)[score] - bootstrap(others, seed=seed)[score]
     low, high = interval(rounds)
     return Score(value=own - other, low=low, high=high)

@@ -27,7 +27,7 @@ from lavin_dit.evaluation.metrics.pictures import picture_likeness
 from lavin_dit.evaluation.metrics.state import State, sample_means
 from lavin_dit.evaluation.question import Clip
 from lavin_dit.vision.codecs.boxes import Boxes
-from lavin_dit.vision.codecs.depth import Depth, DepthCodec, DepthCurve
+from lavin_dit.vision.codecs.depth import Depth, DepthCodec, DepthCurve, resize_along_curve
 from lavin_dit.vision.codecs.keypoints import Keypoints
 from lavin_dit.vision.codecs.normals import Normals
 from lavin_dit.vision.codecs.panoptic import Panoptic
@@ -97,10 +97,11 @@ def score_video_normals(case: Case, picture: Clip, eye: Eye | None = None) -> St
 
 
 def score_flow(case: Case, picture: Clip, eye: Eye | None = None) -> States:
-    """End-point error after fitting one scale to the clip."""
+    """End-point error after fitting one scale to the clip; what was not painted stands still."""
     del eye
     predicted, truth = _read(case, picture), _truth(case)
-    return flow_errors(predicted.pixels, truth.pixels, truth.valid), _painted(case, picture)
+    pixels = np.where(predicted.valid[..., None], predicted.pixels, np.float32(0))
+    return flow_errors(pixels, truth.pixels, truth.valid), _painted(case, picture)
 
 
 def score_nyuv2_depth(case: Case, picture: Clip, eye: Eye | None = None) -> States:
@@ -112,7 +113,8 @@ def score_nyuv2_depth(case: Case, picture: Clip, eye: Eye | None = None) -> Stat
     truth = case.whole_sample()[Depth]
     read = _read(case, picture)
     everywhere = replace(read, valid=np.ones_like(read.valid))
-    predicted = everywhere.resize(truth.shape.size).crop(EIGEN_CROP)
+    full = resize_along_curve(everywhere, truth.shape.size, _curve(case))
+    predicted = full.crop(EIGEN_CROP)
     truth = truth.crop(EIGEN_CROP)
     near = truth.valid & (truth.metres <= _NYUV2_RANGE_M[1])
     depth = depth_lstsq(

@@ -22,7 +22,7 @@ from lavin_dit.pipeline.depth_pieces import in_one_range
 from lavin_dit.pipeline.fitting import resized, to_bytes
 from lavin_dit.pipeline.prediction import Prediction
 from lavin_dit.vision.codecs.boxes import BoxCodec
-from lavin_dit.vision.codecs.depth import Depth
+from lavin_dit.vision.codecs.depth import Depth, resize_along_curve
 from lavin_dit.vision.codecs.instances import Instances
 from lavin_dit.vision.codecs.keypoints import KeypointCodec
 from lavin_dit.vision.codecs.masks import Mask
@@ -31,6 +31,7 @@ from lavin_dit.vision.codecs.panoptic import Panoptic
 from lavin_dit.vision.geometry import Size
 from lavin_dit.vision.results.boxes import BoxesResult
 from lavin_dit.vision.results.by_kind import with_class_names
+from lavin_dit.vision.results.depth import DepthResult
 from lavin_dit.vision.results.instances import InstancesResult
 from lavin_dit.vision.results.keypoints import KeypointsResult
 from lavin_dit.vision.results.panoptic import PanopticResult
@@ -171,7 +172,7 @@ class TaskReader:
                 case _:
                     pass
         if result.annotation.shape.size != size:
-            result = replace(result, annotation=result.annotation.resize(size))
+            result = replace(result, annotation=_resized(result, size))
         return with_class_names(result, self.class_names)
 
     def stream(self, clips: Iterable[Clip], *, predict: Predict) -> Iterator[Prediction]:
@@ -252,3 +253,10 @@ def _shortened(prediction: Prediction, num_frames: int) -> Prediction:
         prediction,
         **{name: frames[:num_frames] for name, frames in found.items() if frames is not None},
     )
+
+
+def _resized(result: Any, size: Size) -> Any:  # noqa: ANN401 - any of the results
+    """A result's annotation at another size; relative depth in the quantity that was painted."""
+    if isinstance(result, DepthResult) and not result.metric:
+        return resize_along_curve(result.annotation, size, result.curve)
+    return result.annotation.resize(size)

@@ -69,6 +69,15 @@ def test_instances_against_all_matchings():
         assert scores["miou_matched"] == pytest.approx(best / len(true_names))
 
 
+def test_an_instance_is_found_though_the_best_total_matches_it_otherwise():
+    truth, predicted = np.zeros((2, 1, 1, 119), dtype=np.int32)
+    truth[..., :100], truth[..., 100:] = 1, 2
+    predicted[..., 40:], predicted[..., :40] = 1, 2
+    scores = instance_iou(predicted, truth).scores()
+    assert (scores["precision_50"], scores["recall_50"]) == (0.5, 0.5)
+    assert scores["miou_matched"] == pytest.approx((0.4 + 19 / 79) / 2)
+
+
 def test_instances_when_one_side_is_empty():
     some, none = labels(3), np.zeros((1, 12, 10), np.int32)
     assert instance_iou(none, some).scores()["miou_matched"] == 0

@@ -82,6 +82,32 @@ def test_without_a_key_patches_are_instances_unless_colours_are():
     assert codec.split
 
 
+def test_without_a_key_a_fast_or_hidden_object_is_followed_through_a_clip():
+    ids = np.zeros((5, 64, 64), dtype=np.int32)
+    for frame in range(5):
+        ids[frame, 5:15, 12 * frame : 12 * frame + 10] = 1
+        if frame != 2:
+            ids[frame, 30:50, 20:40] = 2
+    _, read = reread(Instances(ids=ids), key=None)
+    assert read.names == (1, 2)
+    for name in (1, 2):
+        places = [np.nonzero((ids == name).any(axis=(1, 2)))[0].tolist()]
+        number = np.unique(read.ids[ids == name])
+        places.append(np.nonzero((read.ids == number[-1]).any(axis=(1, 2)))[0].tolist())
+        assert places[0] == places[1]
+
+
+def test_without_a_key_patches_that_are_seen_together_are_two_objects():
+    ids = np.zeros((3, 40, 60), dtype=np.int32)
+    ids[:, 10:30, 5:55] = 3
+    ids[1, :, 28:34] = 8  # a pole that passes: the frame in between has two parts
+    _, read = reread(Instances(ids=ids), key=None)
+    assert len(read.names) == 2
+    ids[0, :, 28:34] = ids[2, :, 28:34] = 8
+    _, read = reread(Instances(ids=ids), key=None)
+    assert len(read.names) == 3
+
+
 def test_instances_keep_their_colours_through_a_clip(scene):
     picture, key = InstanceCodec().paint(scene[Instances])
     for name in key.names:

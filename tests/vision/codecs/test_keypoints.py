@@ -94,6 +94,24 @@ def test_people_are_found_without_a_key_up_to_their_order():
     assert error.max() < 1
 
 
+def test_nobody_is_made_up_out_of_a_ring_that_is_misread():
+    """Small people, whose discs cover one another: all that is read has joints enough."""
+    generator = np.random.default_rng(0)
+    size = Size(height=64, width=64)
+    few = 0
+    for _ in range(12):
+        people = [
+            grid_person(generator.uniform(4, 30, 2), spacing=generator.uniform(5, 8))
+            for _ in range(2)
+        ]
+        codec = KeypointCodec()
+        picture, _ = codec.paint(keypoints(people, size))
+        read = codec.read(picture)
+        few += int(((read.visibility > 0).sum(axis=-1) < 4).sum())
+        assert read.visibility.shape[1] >= 1
+    assert few == 0
+
+
 def test_more_people_than_colours_share_them_when_apart():
     size = Size(height=330, width=380)
     people = [

@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 
 from lavin_dit.vision.codecs.degradation import degrade
-from lavin_dit.vision.codecs.depth import Depth, DepthCodec, DepthKey, along_curve, off_curve
+from lavin_dit.vision.codecs.depth import (
+    Depth,
+    DepthCodec,
+    DepthKey,
+    along_curve,
+    off_curve,
+    resize_along_curve,
+)
 from lavin_dit.vision.codecs.edges import EdgeCodec, Edges
 from lavin_dit.vision.codecs.flow import Flow, FlowCodec, FlowKey
 from lavin_dit.vision.codecs.masks import Mask, MaskCodec
 from lavin_dit.vision.codecs.normals import NormalCodec, Normals
+from lavin_dit.vision.geometry import Size
 
 
 def ramp(near=0.8, far=20.0, width=97):
@@ -28,6 +36,23 @@ def test_near_is_bright_and_the_curve_is_monotone(curve):
     assert (np.diff(brightness) < 0).all() or curve.startswith("inverse")
     assert (np.diff(brightness) <= 0).all()
     assert np.ptp(picture.astype(int), axis=-1).max() <= 1  # grey to the eye
+
+
+@pytest.mark.parametrize("curve", ["log", "inverse_root", "inverse"])
+def test_depth_of_unknown_scale_and_shift_is_resized_whatever_they_are(curve):
+    generator = np.random.default_rng(0)
+    quantity = generator.uniform(0.4, 0.9, (1, 6, 8))
+    valid = generator.random(quantity.shape) > 0.2
+    resized = []
+    for scale, shift in ((1.0, 0.0), (0.5, 0.3)):
+        metres = off_curve(scale * quantity + shift, curve).astype(np.float32)
+        larger = resize_along_curve(
+            Depth(metres=metres, valid=valid), Size(height=15, width=20), curve
+        )
+        again = along_curve(larger.metres.astype(np.float64), curve)
+        resized.append(((again - shift) / scale)[larger.valid])
+    np.testing.assert_allclose(*resized, atol=1e-5)
+    assert np.ptp(resized[0]) > 0.2
 
 
 @pytest.mark.parametrize("curve", ["linear", "log", "inverse_root", "inverse"])

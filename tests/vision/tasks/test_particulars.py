@@ -270,6 +270,18 @@ def test_small_and_surplus_objects_are_left_out(quick_task, scene_for):
     assert 99 not in pair.key.names
 
 
+def test_an_object_too_small_in_every_frame_is_left_out(quick_task):
+    task = dataclasses.replace(quick_task("video_instance_segmentation"), least_area_px=40)
+    ids = np.zeros((task.num_frames, 40, 40), dtype=np.int32)
+    ids[:, 4:24, 4:24] = 1
+    ids[:, 30:33, 30:34] = 2  # 12 pixels, in all frames together enough
+    pixels = np.zeros((*ids.shape, 3), dtype=np.uint8)
+    sample = Sample(name="a", rgb=Rgb(pixels=pixels), annotations=(Instances(ids=ids),))
+    assert (ids == 2).sum() > task.least_area_px
+    pair = task.render(sample, generator=np.random.default_rng(0))
+    assert pair.key.names == (1,)
+
+
 def test_small_people_are_left_out(quick_task, scene_for):
     task = quick_task("pose_estimation")
     scene = scene_for(task)

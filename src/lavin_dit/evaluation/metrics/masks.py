@@ -86,13 +86,14 @@ def instance_iou(predicted: Int[np.ndarray, "t h w"], truth: Int[np.ndarray, "t 
     Returns:
         ``miou_matched``: mean over the true instances of all samples of the IoU with their match; 0
         for those without one. ``precision_50`` and ``recall_50``: shares of predicted and of true
-        instances whose match has an IoU above one half.
+        instances that have an IoU above one half with one of the others.
     """
     ids, true_ids = _dense(predicted), _dense(truth)
     quality = pairwise_iou(ids, true_ids)
     rows, columns = best_matches(quality)
     ious = quality[rows, columns]
-    found = float(np.count_nonzero(ious > _MATCHED_IOU))
+    # Unique, as instances don't overlap; the best total may do without one of them.
+    found = float(np.count_nonzero(quality > _MATCHED_IOU))
     return merge_all(
         [
             quotient("miou_matched", float(ious.sum()), float(quality.shape[1])),

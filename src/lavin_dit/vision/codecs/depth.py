@@ -146,6 +146,26 @@ def off_curve(
             return 1.0 / quantity
 
 
+def resize_along_curve(depth: Depth, size: Size, curve: DepthCurve) -> Depth:
+    """Interpolate between known depths in the quantity in which brightness is linear.
+
+    Args:
+        depth: Known up to a scale and a shift of that quantity, which don't matter then.
+        size: Size of the result.
+        curve: Which quantity.
+
+    Returns:
+        The depth; known where known pixels carry half of the weight.
+    """
+    if size == depth.shape.size:
+        return depth
+    metres = np.where(depth.valid, depth.metres, np.float32(1)).astype(np.float64)
+    quantity = along_curve(metres, curve).astype(np.float32)
+    resized, valid = resize_measured(quantity, depth.valid, size)
+    within = np.clip(resized.astype(np.float64), quantity.min(), quantity.max())
+    return Depth(metres=off_curve(within, curve).astype(np.float32), valid=valid)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthCodec:
     """Paints depth as grey, near bright, and reads it back.

@@ -103,7 +103,8 @@ class InstanceCodec:
     Attributes:
         min_area_px: Patches of fewer pixels in a frame are given to their surroundings.
         split: Whether patches of one colour that do not touch are different instances in a
-            picture without a key. An object that another cuts in two is then read as two.
+            picture without a key, as far as they are seen in one frame. An object that another
+            cuts in two is then read as two.
 
     Source:
         Ours (ADR 10).
@@ -176,7 +177,9 @@ class InstanceCodec:
         """
         if key is None:
             labels = read_labels(picture, INSTANCE_COLOURS, min_area_px=self.min_area_px)
-            patches = connected_components(labels, across_frames=True) if self.split else labels
+            patches = labels
+            if self.split:
+                patches = _followed(labels, connected_components(labels, across_frames=True))
             return Instances(ids=_renumbered(np.where(labels > 0, patches + 1, 0)))
         used = sorted(set(key.colours))
         labels = read_labels(picture, INSTANCE_COLOURS[used], min_area_px=self.min_area_px)
@@ -188,6 +191,35 @@ class InstanceCodec:
             if len(holders) == 1:
                 ids[labels == label] = holders[0]
         return Instances(ids=_with_shared(ids, labels, key, used))
+
+
+def _followed(
+    labels: Int[np.ndarray, "t h w"], patches: Int[np.ndarray, "t h w"]
+) -> Int[np.ndarray, "t h w"]:
+    """Join patches of one colour that share no frame: a fast object, or one hidden for a while.
+
+    The largest patch of a colour is followed first; each further one goes to the first object of
+    its colour that isn't seen in its frames, or is another object.
+    """
+    num_frames = len(patches)
+    if num_frames == 1:
+        return patches
+    numbers, first, areas = np.unique(patches, return_index=True, return_counts=True)
+    seen = np.zeros((len(numbers), num_frames), dtype=np.bool_)
+    for frame in range(num_frames):
+        seen[np.unique(patches[frame]), frame] = True
+    colours = labels.ravel()[first]
+    joined = numbers.copy()
+    objects: dict[int, list[int]] = {}
+    for number in np.argsort(-areas, kind="stable"):
+        own = objects.setdefault(int(colours[number]), [])
+        free = [other for other in own if not (seen[other] & seen[number]).any()]
+        if free:
+            joined[number] = free[0]
+            seen[free[0]] |= seen[number]
+        else:
+            own.append(int(number))
+    return joined[patches]
 
 
 def _renumbered(numbers: Int[np.ndarray, "t h w"]) -> Int32[np.ndarray, "t h w"]:

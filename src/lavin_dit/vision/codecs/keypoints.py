@@ -15,6 +15,7 @@ from lavin_dit.vision.codecs.drawing import draw_limb
 from lavin_dit.vision.codecs.joint_finding import (
     RING_PX,
     DiscShape,
+    Joint,
     find_joints,
     num_people_of,
     split_people,
@@ -28,6 +29,9 @@ from lavin_dit.vision.codecs.palette import (
 from lavin_dit.vision.geometry import ClipShape, Size, Window, to_levels
 
 _PERSON_ANCHORS = grid_anchors(rows=2, columns=6)
+
+_LEAST_JOINTS = 4
+"""Joints of a colour in a frame that make it a person's for sure."""
 
 UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2
 
@@ -219,10 +223,13 @@ class KeypointCodec:
             to right), and joints that are not found are not labelled.
         """
         colours = tuple(range(len(PERSON_COLOURS)) if key is None else sorted(set(key.colours)))
-        frames = [
-            {colour: [joint for joint in joints if joint.person == colour] for colour in colours}
-            for joints in find_joints(picture, solid=self._solid, holed=self._holed, people=colours)
-        ]
+        frames = self._joints_by_colour(picture, colours)
+        if key is None:
+            # A ring that is misread is one joint of a colour; people have more of them.
+            clear = {c for own in frames for c in colours if len(own[c]) >= _LEAST_JOINTS}
+            if clear:
+                colours = tuple(sorted(clear))
+                frames = self._joints_by_colour(picture, colours)
         owners = () if key is None else key.colours
         if key is None:
             most = {c: max(num_people_of(own[c]) for own in frames) for c in colours}
@@ -243,6 +250,15 @@ class KeypointCodec:
             visibility=visibility,
             size=Size(height=height, width=width),
         )
+
+    def _joints_by_colour(
+        self, picture: UInt8[np.ndarray, "t h w 3"], colours: tuple[int, ...]
+    ) -> list[dict[int, list[Joint]]]:
+        """The joints of each frame by the colour around them, which is one of some."""
+        return [
+            {colour: [joint for joint in joints if joint.person == colour] for colour in colours}
+            for joints in find_joints(picture, solid=self._solid, holed=self._holed, people=colours)
+        ]
 
     @property
     def _solid(self) -> DiscShape:

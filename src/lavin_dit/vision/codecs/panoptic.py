@@ -94,7 +94,7 @@ class PanopticCodec:
 
     Invariance: segments are read up to their numbers; without a key, classes are numbered by
     their hue. Segments of a class beyond the number of shades share one, and are told apart
-    only where they do not touch.
+    only with a key, and only where they do not touch.
 
     Attributes:
         num_hues: Number of classes that a picture can hold.

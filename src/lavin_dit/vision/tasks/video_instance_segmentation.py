@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from lavin_dit.vision.codecs.instances import InstanceCodec, InstanceKey, Instances
 from lavin_dit.vision.codecs.palette import INSTANCE_COLOURS
@@ -23,7 +23,8 @@ class VideoInstanceSegmentation(Ruleless, VideoTask):
 
     Attributes:
         num_frames: Number of frames of a clip, 1 + 4k.
-        least_area_px: Objects of fewer pixels in all frames together are not painted.
+        least_area_px: Objects of fewer pixels in all frames together are not painted, nor those
+            that are smaller in every frame than what the codec reads.
         codec: How objects are painted.
 
     Source:
@@ -46,12 +47,20 @@ class VideoInstanceSegmentation(Ruleless, VideoTask):
         instances = sample[Instances]
         names, areas = np.unique(instances.ids[instances.ids > 0], return_counts=True)
         order = np.argsort(-areas, kind="stable")[: len(INSTANCE_COLOURS)]
-        kept = names[order][areas[order] >= self.least_area_px]
+        large = [
+            areas[place] >= self.least_area_px and self._can_be_read(instances.ids == names[place])
+            for place in order
+        ]
+        kept = names[order][np.array(large, dtype=np.bool_)]
         if not len(kept):
             raise NothingToPaintError(sample.name, "no object is large enough")
         ids = np.where(np.isin(instances.ids, kept), instances.ids, np.int32(0))
         picture, key = self.codec.paint(replace(instances, ids=ids))
         return Pair(input=sample.rgb.pixels, target=picture, key=key)
+
+    def _can_be_read(self, inside: Bool[np.ndarray, "t h w"]) -> bool:
+        """Whether an object is large enough for its colour to be trusted in some frame."""
+        return int(inside.sum(axis=(1, 2)).max()) >= self.codec.min_area_px
 
     def read(
         self,
