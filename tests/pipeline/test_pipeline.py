@@ -399,3 +399,11 @@ def test_devices_that_are_not_there() -> None:
         random_pipeline().to("gpu")
     with pytest.raises(ValueError, match="device meta is none that is supported"):
         random_pipeline().to("meta")
+
+
+def test_a_field_of_a_configuration_that_came_later_changes_no_fingerprint() -> None:
+    networks = random_pipeline().networks
+    before_there_was_a_patch_step = "bcc97e7b-"
+    assert networks.fingerprint().startswith(before_there_was_a_patch_step)
+    networks.jdit.config = replace(networks.jdit.config, rope_patch_step=0.5)
+    assert not networks.fingerprint().startswith(before_there_was_a_patch_step)

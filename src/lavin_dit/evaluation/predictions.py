@@ -171,7 +171,9 @@ def _digest(case: Case) -> str:
     Not by their pixels: the same scene may differ by a bit on another machine.
     """
     episode = case.episode
-    names = [*episode.context_names, episode.query_name, repr(episode.rule)]
+    names = [*episode.context_names, episode.query_name]
+    if episode.rule is not None:
+        names.append(repr(episode.rule))
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
 
 

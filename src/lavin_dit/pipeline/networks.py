@@ -3,6 +3,7 @@
 Everything that touches a device happens here; the pipeline above deals in clips and pairs.
 """
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -13,6 +14,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from lavin_dit.jdit.config import JDiTConfig
 from lavin_dit.jdit.context_cache import ContextCache
 from lavin_dit.jdit.model import JDiT
 from lavin_dit.pipeline.clips import Clip
@@ -29,8 +31,9 @@ from lavin_dit.pipeline.fitting import (
 from lavin_dit.pipeline.sampling import SamplingSettings, extend_context, sample_target
 from lavin_dit.pipeline.seeds import derived_seed
 from lavin_dit.st_vae.autoencoder import STVAE
+from lavin_dit.st_vae.config import STVAEConfig
 from lavin_dit.st_vae.tiling import decode_tiled, encode_tiled
-from lavin_dit.weights.config import config_to_json
+from lavin_dit.weights.config import Json, config_to_json
 from lavin_dit.weights.defaults import Posterior
 from lavin_dit.weights.fingerprint import fingerprint
 
@@ -107,8 +110,12 @@ class Networks:
             network.to(device=home, dtype=dtype)
 
     def fingerprint(self) -> str:
-        """Identify both networks, configurations and weights, as compiled tasks do."""
-        configs = [config_to_json(network.config) for network in (self.jdit, self.st_vae)]
+        """Identify both networks, configurations and weights, as compiled tasks and adapters do.
+
+        A field of a configuration that came later, and so has a default, counts where it differs
+        from it: what was made before stays good.
+        """
+        configs = [_identity(network.config) for network in (self.jdit, self.st_vae)]
         digest = sha256(json.dumps(configs, sort_keys=True).encode()).hexdigest()
         return f"{digest[:8]}-{fingerprint(self.jdit)}-{fingerprint(self.st_vae)}"
 
@@ -303,3 +310,13 @@ class Networks:
 
     def _at_work(self, network: nn.Module) -> AbstractContextManager[None]:
         return resident(network, device=self.device, offload=self.offload)
+
+
+def _identity(config: JDiTConfig | STVAEConfig) -> dict[str, Json]:
+    """A configuration without the fields that hold their defaults."""
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    return {
+        name: value
+        for name, value in config_to_json(config).items()
+        if name not in defaults or value != defaults[name]
+    }
