@@ -380,6 +380,8 @@ def test_a_pipeline_gets_another_patch_size_to_be_trained_further(
 ) -> None:
     words = ["convert", "pipeline", models / "causal", "-o", tmp_path / "finer"]
     assert run(*words, "--patch-size", 1) == 0
+    nano = ["convert", "pipeline", "nano", "-o", tmp_path / "nano", "--patch-size", 1]
+    assert run(*nano) == 0
     finer = load_checkpoint(tmp_path / "finer", dtype=None, device="cpu")
     assert (finer.jdit.config.patch_size, finer.jdit.config.rope_patch_step) == (1, 0.5)
     assert run(*words, "--patch-size", 0) == 2

@@ -24,7 +24,7 @@ class Convert:
     layout: tyro.conf.Positional[Literal["official", "pipeline"]]
     """Which kind of checkpoint: the authors' release, or a saved pipeline."""
     source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")]
-    """Folder with the authors' two files, or of the pipeline."""
+    """Folder with the authors' two files, or of the pipeline; nano for the one that ships."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder to write the pipeline to."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
@@ -81,13 +81,15 @@ class Convert:
 
         from lavin_dit.jdit.patch_resize import with_patch_size
         from lavin_dit.weights.checkpoint import load_checkpoint, save_checkpoint
+        from lavin_dit.weights.locate import NANO, locate
 
         if self.num_heads is not None or self.encoder_norm_groups != _RELEASED_NORM_GROUPS:
             raise ValueError(
                 "a saved pipeline tells its own architecture: leave num_heads and "
                 "encoder_norm_groups out"
             )
-        checkpoint = load_checkpoint(self.source, dtype=None, device="cpu")
+        folder = locate(NANO) if str(self.source) == NANO else self.source
+        checkpoint = load_checkpoint(folder, dtype=None, device="cpu")
         jdit = checkpoint.jdit
         if self.patch_size is not None:
             jdit = with_patch_size(jdit, self.patch_size)

@@ -186,7 +186,11 @@ def starting_jdit(recipe: JDiTRecipe, *, device: torch.device) -> JDiT:
     if stored != recipe.model:
         hint = ""
         if stored.patch_size != recipe.model.patch_size:
-            hint = "; lavin convert pipeline --patch-size makes weights for other patches"
+            hint = (
+                f": say --model.patch-size {stored.patch_size} --model.rope-patch-step "
+                f"{stored.rope_patch_step}, or convert it with lavin convert pipeline --patch-size "
+                f"{recipe.model.patch_size}"
+            )
         raise ValueError(
             f"{path} holds {jdit.config}, but the recipe asks for {recipe.model}{hint}"
         )
