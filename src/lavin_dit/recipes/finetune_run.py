@@ -228,7 +228,7 @@ class AdapterValidation:
     def _judge(self, sheet: Path | None = None) -> dict[str, float]:
         """Mean loss, and how near the predictions of some queries come to their targets."""
         steps = range(_VALIDATION_EPISODES // _VALIDATION_BATCH_SIZE)
-        loss = mean_losses(self.call, [self.episodes.batch(step) for step in steps])  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
+        loss = mean_losses(self.call, [self.episodes.batch(step) for step in steps])
         return {
             "validation/loss": loss["validation/loss"],
             "validation/psnr_db": self._predict(sheet),

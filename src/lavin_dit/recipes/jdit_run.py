@@ -234,7 +234,7 @@ class JDiTValidation:
                 )
                 for mixture in self.mixtures
             )
-            numbers = mean_losses(self.call, batches)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
+            numbers = mean_losses(self.call, batches)
         state = whole_copy(self.objective.jdit, dtype=torch.float32)
         if self.processes.is_first:
             export_jdit(

@@ -196,7 +196,7 @@ class NextTokenValidation:
             )
             for mixture in self.mixtures
         )
-        numbers = mean_losses(self.call, batches)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
+        numbers = mean_losses(self.call, batches)
         if self.processes.is_first:
             state = whole_copy(self.objective.decoder, dtype=torch.float32)
             save_next_token(self.folder / EXPORT, self.model, state=state)

@@ -200,7 +200,7 @@ class STVAEValidation:
     def __call__(self, step: int) -> Mapping[str, float]:
         """Judge, draw and export; the first process writes."""
         batches = chain.from_iterable(map(self._batches, self.mixtures))
-        numbers = mean_losses(self._judged, batches, at_once=self.micro_batch_size)  # pyright: ignore[reportArgumentType] - what wraps an objective is called like one
+        numbers = mean_losses(self._judged, batches, at_once=self.micro_batch_size)
         state = whole_copy(self.objective.st_vae, dtype=torch.float32)
         if self.processes.is_first:
             numbers |= self._judge(step, state)

@@ -1,7 +1,8 @@
 """What is looked at during a run: losses on episodes that it does not train on, and pictures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from lavin_dit.pipeline.sampling import SamplingSettings, sample_episodes
 from lavin_dit.st_vae.autoencoder import STVAE
 from lavin_dit.training.batches import TrainingBatch, clips_at_once, clips_of, encode_pixels
 from lavin_dit.training.jdit_objective import interleaved
-from lavin_dit.training.objective import Losses, Objective
+from lavin_dit.training.objective import Losses
 from lavin_dit.vision.contact_sheet import Cell, Strip, draw_sheet
 from lavin_dit.vision.psnr import psnr_db
 
@@ -26,12 +27,15 @@ _PAIRS_SHOWN = 3
 
 @torch.no_grad()
 def mean_losses(
-    objective: Objective, batches: Iterable[TrainingBatch], *, at_once: int | None = None
+    objective: Callable[[Any, int], Losses],
+    batches: Iterable[TrainingBatch],
+    *,
+    at_once: int | None = None,
 ) -> dict[str, float]:
     """Mean of what an objective logs, over batches that are always the same.
 
     Args:
-        objective: In evaluation mode, with the weights that are judged.
+        objective: Or what wraps it, in evaluation mode, with the weights that are judged.
         batches: Validation batches; each counts alike, be it of images or of clips. Their draws are
             fixed, so that values of one run compare.
         at_once: Samples that are computed at once, for an objective that logs means over samples;
@@ -43,7 +47,7 @@ def mean_losses(
         values: dict[str, float] = {}
         for start in range(0, len(batch), size):
             stop = min(start + size, len(batch))
-            losses: Losses = objective(batch.part(start, stop), batch.step)
+            losses = objective(batch.part(start, stop), batch.step)
             share = (stop - start) / len(batch)
             for name, value in losses.logged.items():
                 values[name] = values.get(name, 0.0) + share * float(value)
