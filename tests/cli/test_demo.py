@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from lavin_dit.cli.main import main
+from lavin_dit.cli.outputs import RESULT_PARTS
 from lavin_dit.cli.result_log import LOG_FILE
 from lavin_dit.pipeline.clips import Clip, load_clip, save_clip
+from lavin_dit.vision.task import discover_tasks
 from lavin_dit.weights import locate
 from pictures import picture
 from random_networks import random_pipeline
@@ -178,6 +180,11 @@ def test_files_that_were_not_written_here_are_no_results(model, photo, tmp_path,
     (out / LOG_FILE).write_text('{"begun": "my"}\n')  # by a run that was killed at it
     assert run(*words) == 0
     assert load_clip(out / "my.png").size == (30, 41)
+
+
+def test_every_kind_of_result_has_its_name_kept_for_it():
+    kinds = {kind.__name__.lower() for task in discover_tasks().values() for kind in task.needs}
+    assert kinds - {"rgb"} <= set(RESULT_PARTS)
 
 
 def test_names_of_queries_that_are_names_of_results(model, photo, tmp_path, capsys):

@@ -27,11 +27,10 @@ class Predict:
     Results have the queries' names and sizes. Those that exist already are kept and skipped, so a
     stopped run goes on where it was; if they were asked for otherwise, with another task say, or of
     another file of the same name, it's an error, and if a query has changed since, it's answered
-    again. With --task, what was painted
-    is read as well: photo.png is the painting, photo.depth.npy and the like are the numbers,
-    photo.drawn.png shows them. An image task is done for each frame of a video by itself; a video
-    task works on pieces of 13 frames that overlap by one, and repeats the last frame of what is
-    shorter.
+    again. With --task, what was painted is read as well: photo.png is the painting, photo.depth.npy
+    and the like are the numbers, photo.drawn.png shows them. An image task is done for each frame
+    of a video by itself; a video task works on pieces of 13 frames that overlap by one, and repeats
+    the last frame of what is shorter.
     """
 
     queries: Annotated[

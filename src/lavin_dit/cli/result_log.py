@@ -101,8 +101,8 @@ class ResultLog:
         earlier = self._results.get(name)
         if earlier is None or self.is_of(name, query):
             return None
-        file = str(earlier.asked.get(FILE))
-        return None if file == str(query.resolve()) else file
+        file = earlier.asked.get(FILE)
+        return None if file in (None, str(query.resolve())) else str(file)
 
     def begin(self, name: str) -> None:
         """Note that files of a result are about to be written.

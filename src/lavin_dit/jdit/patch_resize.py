@@ -42,8 +42,9 @@ def with_patch_size(model: JDiT, patch_size: int) -> JDiT:
         patch_size=patch_size,
         rope_patch_step=old.rope_patch_step * patch_size / old.patch_size,
     )
-    resized = JDiT(config).to(next(model.parameters()))
-    state = model.state_dict()
+    with torch.device("meta"):
+        resized = JDiT(config)
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     to_old = _resizing(patch_size, old.patch_size)
     for name in _EMBEDDERS:
         weight = _by_cell(state[name].T, old)
@@ -51,7 +52,7 @@ def with_patch_size(model: JDiT, patch_size: int) -> JDiT:
     for name in _OUTPUTS:
         weight = _by_cell(state[name], old)
         state[name] = _resized(weight, torch.linalg.pinv(to_old)).to(state[name])
-    resized.load_state_dict(state)
+    resized.load_state_dict(state, assign=True)
     return resized.train(model.training)
 
 

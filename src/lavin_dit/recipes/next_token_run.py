@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -90,7 +90,8 @@ def next_token_training(recipe: NextTokenRecipe, *, folder: Path, processes: Pro
     )
     batches = training_batches(recipe, st_vae, share=share, processes=processes)
     if processes.is_first and not (folder / CODEBOOKS_FOLDER / CONFIG_FILE).is_file():
-        few = training_batches(recipe, st_vae, share=share, processes=processes)
+        alone = replace(processes, world_size=1)  # the others wait for the codebooks
+        few = training_batches(recipe, st_vae, share=share, processes=alone)
         _fit_codebooks(recipe, iter(few), st_vae, folder=folder)
     processes.barrier()
     codebooks = load_model(Codebooks, CodebookConfig, folder / CODEBOOKS_FOLDER)

@@ -271,7 +271,7 @@ class Training:
             "step %d was skipped: %s not finite; %s",
             self.step,
             ", ".join(bad),
-            f"its batch: {'; '.join(samples)}" if samples else "all losses of its batch are",
+            f"its batch: {'; '.join(samples)}" if samples else "all losses of its batch are finite",
         )
         _log_event(log, "not_finite", step=self.step, values=bad, batch=samples)
         if self._skipped_in_a_row > self.config.max_skipped_in_a_row:

@@ -52,8 +52,12 @@ class Processes:
         return bool(value.item())
 
     def largest(self, value: float) -> float:
-        """The largest of all processes' values; all call it together."""
-        return max(self.gather(value))
+        """The largest of all processes' values, in single precision; all call it together."""
+        if self.world_size == 1:
+            return value
+        largest = torch.tensor(value, dtype=torch.float32, device=self.device)
+        dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+        return largest.item()
 
     def gather(self, value: _T) -> list[_T]:
         """What each process has, in the order of their numbers; all call it together."""
