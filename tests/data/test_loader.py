@@ -2,8 +2,6 @@ import itertools
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
@@ -16,6 +14,7 @@ from lavin_dit.data.prepare import prepare_shards
 from lavin_dit.data.shard_writer import ShardSettings
 from lavin_dit.data.shards import ShardError
 from loader_mixture import loader_mixture
+from own_process import started
 from scene_source import SceneSource
 
 
@@ -117,18 +116,10 @@ loader = EpisodeLoader(loader_mixture(Path(sys.argv[1])), workers=Workers(count=
 for batch in loader:
     print(json.dumps([loader.state_dict(), batch.target.tolist()]), flush=True)
 """
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(folder)],
-        stdout=subprocess.PIPE,
-        env=environment,
-        text=True,
-    )
-    assert process.stdout is not None
-    lines = [json.loads(process.stdout.readline()) for _ in range(3)]
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    with started(program, str(folder)) as process:
+        lines = [json.loads(process.stdout.readline()) for _ in range(3)]
+        process.kill()
+        process.wait()
     uninterrupted = take(EpisodeLoader(loader_mixture(folder)), 5)
     for (_, target), batch in zip(lines, uninterrupted, strict=False):
         np.testing.assert_array_equal(np.array(target, dtype=np.uint8), batch.target)
@@ -155,20 +146,11 @@ with stopped_by_signals() as request:
             break
 print("saved", request.signal_name)
 """
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(folder)],
-        stdout=subprocess.PIPE,
-        env=environment,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "0\n"
-    os.killpg(process.pid, signal.SIGTERM)
-    rest = process.stdout.read()
-    process.stdout.close()
-    assert process.wait(60) == 0
+    with started(program, str(folder), in_a_group=True) as process:
+        assert process.stdout.readline() == "0\n"
+        os.killpg(process.pid, signal.SIGTERM)
+        rest = process.stdout.read()
+        assert process.wait(60) == 0
     assert rest.endswith("saved SIGTERM\n")
 
 

@@ -103,24 +103,21 @@ class EpisodeDrawer:
             ValueError: If the number of pairs is not 1 to 8.
         """
         check_num_pairs(num_pairs)
-        few = bool(getattr(self.task, "few_classes", 0.0))
-        num_samples = num_pairs + 1
         draw = _Draw(
             drawer=self,
             task=self.task,
             generator=generator,
             pool=range(len(self.source)) if among is None else among,
-            # Few classes are given up sooner, as there is something else to do.
-            max_rejections=self.max_rejections * (1 if few else num_samples),
+            num_samples=num_pairs + 1,
             rule_seed=rule_seed,
             skipped=Counter() if skipped is None else skipped,
         )
         try:
             episode = draw.episode(num_pairs, query)
         except NoEpisodeError:
-            if not few:
+            if not draw.is_about_few_classes:
                 raise
-            episode = draw.about_all_classes(num_samples=num_samples).episode(num_pairs, query)
+            episode = draw.about_all_classes().episode(num_pairs, query)
         if self.recolour and generator.random() < self.recolour:
             return recoloured(episode, draw_recolouring(generator))
         return episode
@@ -158,21 +155,22 @@ class _Draw:
     task: AnyTask
     generator: np.random.Generator
     pool: range
-    max_rejections: int
+    num_samples: int
     rule_seed: Sequence[int] | None
     skipped: Counter[str]
     used: set[int] = field(default_factory=set[int])
     rejected: Counter[str] = field(default_factory=Counter[str])
 
-    def about_all_classes(self, *, num_samples: int) -> "_Draw":
+    @property
+    def is_about_few_classes(self) -> bool:
+        """Whether the task's episodes may be about few classes."""
+        return bool(getattr(self.task, "few_classes", 0.0))
+
+    def about_all_classes(self) -> "_Draw":
         """The same from its start, of a task whose episodes may be about few classes."""
         task: Any = self.task
         return replace(
-            self,
-            task=replace(task, few_classes=0.0),
-            max_rejections=num_samples * self.drawer.max_rejections,
-            used=set[int](),
-            rejected=Counter[str](),
+            self, task=replace(task, few_classes=0.0), used=set[int](), rejected=Counter[str]()
         )
 
     def episode(self, num_pairs: int, query: int | None) -> Episode:
@@ -241,7 +239,9 @@ class _Draw:
         drawer = self.drawer
         self.rejected[error.reason] += 1
         self.skipped[f"{drawer.task.name} from {drawer.source.name}: {error.reason}"] += 1
-        if self.rejected.total() > self.max_rejections:
+        # Few classes are given up sooner, as there is something else to do.
+        samples = 1 if self.is_about_few_classes else self.num_samples
+        if self.rejected.total() > drawer.max_rejections * samples:
             raise self._failure()
 
     def _place_of(self, name: str, samples: Sequence[Sample]) -> int:
